@@ -1,0 +1,6 @@
+"""Nets: Flax NNX modules that take an activation, a function or a name."""
+
+from actlab.nets.mlp import MLP
+from actlab.nets.nonlinearity import Nonlinearity
+
+__all__ = ["MLP", "Nonlinearity"]
