@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import jax
+import numpy as np
+from jax.core import Tracer
 
 from actlab.activations.interval import REALS, Interval
 
@@ -89,10 +91,15 @@ class Facts:
         }
 
 
+def certain(condition: Any) -> bool:
+    """Whether a condition on parameters holds for all of them; of traced ones nothing is certain."""
+    return not isinstance(condition, Tracer) and bool(np.all(condition))
+
+
 UNKNOWN = Facts(standing="unknown")
 """The facts of a function that nobody has declared or proved anything about."""
 
 SMOOTH = math.inf
 """Smoothness of an infinitely differentiable function."""
 
-__all__ = ["REALS", "SMOOTH", "UNKNOWN", "FactError", "Facts", "Gradient", "Monotone", "Standing"]
+__all__ = ["REALS", "SMOOTH", "UNKNOWN", "FactError", "Facts", "Gradient", "Monotone", "Standing", "certain"]
