@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 
 from actlab.activations.domain import REAL_LINE, Domain
 from actlab.activations.facts import UNKNOWN, Facts
+from actlab.activations.interval import Interval
 
 Function = Callable[..., Any]
 
@@ -71,6 +72,21 @@ class Activation(abc.ABC):
         """f''(x), elementwise."""
         x = floating(x, self.name)
         return jax.jvp(self.slope, (x,), (jnp.ones_like(x),))[1]
+
+    def slope_in(self, dtype: Any) -> Interval:
+        """The bounds of the slope as executed in a 16-bit dtype, rounding included: every finite input is tried.
+
+        `facts.slope` speaks of the real formula; rounding reaches further: swish has 1.0998 in the reals, 1.1016 in bfloat16.
+
+        Raises:
+            ValueError: the dtype has too many values to try them all.
+        """
+        if jnp.finfo(dtype).bits != 16:
+            raise ValueError(f"slope_in tries every input of a 16-bit dtype; {jnp.dtype(dtype).name} has too many")
+        patterns = jnp.arange(2**16, dtype=jnp.uint16)
+        inputs = jax.lax.bitcast_convert_type(patterns, dtype)
+        slopes = np.asarray(self.slope(inputs[jnp.isfinite(inputs)]), np.float64)
+        return Interval(float(slopes.min()), float(slopes.max()))
 
     def constrained(self) -> Self:
         """The activation at the admissible values that its leaves, read as unconstrained reals, stand for."""
