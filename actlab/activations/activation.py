@@ -76,7 +76,7 @@ class Activation(abc.ABC):
     def slope_in(self, dtype: Any) -> Interval:
         """The bounds of the slope as executed in a 16-bit dtype, rounding included: every finite input is tried.
 
-        `facts.slope` speaks of the real formula; rounding reaches further: swish has 1.0998 in the reals, 1.1016 in bfloat16.
+        `facts.slope` speaks of the real formula; rounding reaches further (swish: 1.0998, 1.1016 in bfloat16).
 
         Raises:
             ValueError: the dtype has too many values to try them all.

@@ -37,7 +37,7 @@ class Rule:
     wanted: str
     fact: str
     met: Callable[[Facts, Any], Any]
-    construction: str = ""
+    construction: Callable[[Any], str] = lambda value: ""
 
 
 def _lower_end_excluded(f: Facts, bound: float) -> Any:
@@ -50,14 +50,14 @@ RULES: dict[str, Rule] = {
         "slope > {0:g}",
         "slope",
         lambda f, v: f.slope is not None and f.slope.lower > v,
-        "bounded_slope(softplus, lower={0:g} + 0.1, upper={0:g} + 2)",
+        lambda v: f"bounded_slope(softplus, lower={max(v, 0) + 0.1:g}, upper={max(v, 0) + 2:g})",
     ),
     "slope_at_least": Rule("slope >= {0:g}", "slope", lambda f, v: f.slope is not None and f.slope.lower >= v),
     "lipschitz": Rule(
         "|slope| <= {0:g} and no jump",
         "slope",
         lambda f, v: f.lipschitz() <= v,
-        "bounded_slope(softplus, lower=0, upper={0:g})",
+        lambda v: f"bounded_slope(softplus, lower={v / 10:g}, upper={v:g})",
     ),
     "bounded_slope": Rule("a bounded slope and no jump", "slope", lambda f, _: f.lipschitz() < math.inf),
     "bounded_curvature": Rule(
@@ -76,13 +76,13 @@ RULES: dict[str, Rule] = {
         "values in {0}",
         "range",
         lambda f, v: f.range is not None and (f.range.lower >= v[0]) & (f.range.upper <= v[1]),
-        "bounded_range(tanh, lower={0[0]:g}, upper={0[1]:g})",
+        lambda v: f"bounded_range(tanh, lower={v[0]:g}, upper={v[1]:g})",
     ),
     "bounded_range": Rule(
         "a bounded range",
         "range",
         lambda f, _: f.range is not None and f.range.magnitude < math.inf,
-        "bounded_range(tanh, lower=-1, upper=1)",
+        lambda _: "bounded_range(tanh, lower=-1, upper=1)",
     ),
     "strictly_monotone": Rule("strictly monotone", "monotone", lambda f, _: f.strictly_monotone),
     "nondecreasing": Rule("nondecreasing", "monotone", lambda f, _: f.increasing),
@@ -99,12 +99,16 @@ def require(activation: Activation, *, because: str, **demands: Unpack[Demands])
     Args:
         activation: whose facts are asked.
         because: the part and its reason, the beginning of the error: "a flow must be invertible".
-        **demands: slope_above: inf f' > value; slope_at_least: inf f' >= value; lipschitz: continuous and
-            sup |f'| <= value; bounded_slope: continuous, sup |f'| finite; bounded_curvature: C1 and sup |f''| finite; range_above: every
-            value > value, where an end of the range that equals it counts if strict monotonicity shows that it is never
-            attained (softplus is above 0, relu is not); range_within: values in [lower, upper]; bounded_range;
-            strictly_monotone; nondecreasing; smoothness: at least so many continuous derivatives; exact_gradient:
-            autodiff returns f', not a surrogate. Flags are demands when true.
+        **demands: flags are demands when true.
+            slope_above: inf f' > value. slope_at_least: inf f' >= value.
+            lipschitz: continuous with sup |f'| <= value. bounded_slope: continuous with sup |f'| finite.
+            bounded_curvature: once continuously differentiable with sup |f''| finite.
+            range_above: every value of f > value. An end of the range that equals it will do where strict monotonicity
+            shows that it is never attained (softplus is above 0, relu is not).
+            range_within: values in [lower, upper]. bounded_range: finite range.
+            strictly_monotone: one to one. nondecreasing: never decreasing.
+            smoothness: at least so many continuous derivatives.
+            exact_gradient: autodiff returns f', not a surrogate.
 
     Raises:
         FactError: a demand is not met, or the fact is unknown. Says what is demanded and why, what the activation has
@@ -130,7 +134,7 @@ def _message(activation: Activation, because: str, unmet: list[str], asked: dict
     needs = " and ".join(RULES[name].wanted.format(asked[name]) for name in unmet)
     has = ", ".join(_seen(facts, fact) for fact in dict.fromkeys(RULES[name].fact for name in unmet))
     text = f"{because}: needs {needs}, but {activation!r} has {has}."
-    would_do = [*_suggestions(activation, asked), *(_construction(name, asked[name]) for name in unmet)]
+    would_do = [*_suggestions(activation, asked), *(RULES[n].construction(asked[n]) for n in unmet)]
     would_do = [w for w in would_do if w]
     return text + (f" What would do: {', '.join(would_do)}." if would_do else "")
 
@@ -155,7 +159,3 @@ def _suggestions(activation: Activation, asked: dict[str, Any], at_most: int = 2
     candidates = dict.fromkeys(n for n in (*familiar, *others, *ZOO) if n in ZOO and n != activation.name)
     found = (n for n in candidates if all(_is_met(ZOO[n].facts, name, value) for name, value in asked.items()))
     return (name for name, _ in zip(found, range(at_most), strict=False))
-
-
-def _construction(name: str, value: Any) -> str:
-    return RULES[name].construction.format(value)
