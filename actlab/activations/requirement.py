@@ -69,9 +69,7 @@ RULES: dict[str, Rule] = {
             and (f.smoothness >= 1) & (f.curvature.magnitude < math.inf)
         ),
     ),
-    "range_above": Rule(
-        "values > {0:g}", "range", _lower_end_excluded, "softplus shifted: affine(softplus, shift={0:g})"
-    ),
+    "range_above": Rule("values > {0:g}", "range", _lower_end_excluded, lambda v: f"affine(softplus, shift={v:g})"),
     "range_within": Rule(
         "values in {0}",
         "range",
