@@ -7,7 +7,7 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Self, overload
+from typing import Any, overload
 
 import jax
 import jax.numpy as jnp
@@ -88,11 +88,11 @@ class Activation(abc.ABC):
         slopes = np.asarray(self.slope(inputs[jnp.isfinite(inputs)]), np.float64)
         return Interval(float(slopes.min()), float(slopes.max()))
 
-    def constrained(self) -> Self:
+    def constrained(self) -> Activation:
         """The activation at the admissible values that its leaves, read as unconstrained reals, stand for."""
         return self
 
-    def unconstrained(self) -> Self:
+    def unconstrained(self) -> Activation:
         """The inverse of `constrained`: the leaves as unconstrained reals."""
         return self
 
@@ -143,7 +143,7 @@ class Elementary(Activation):
         """What is known of f at the present parameters."""
         return self.definition.facts(**{k: _as_bound(v) for k, v in self.parameters.items()})
 
-    def bind(self, **parameters: Any) -> Self:
+    def bind(self, **parameters: Any) -> Elementary:
         """A copy with these parameters; facts follow.
 
         Raises:
@@ -158,13 +158,13 @@ class Elementary(Activation):
         values = {k: float(v) if isinstance(v, int) else v for k, v in parameters.items()}
         return replace(self, parameters={**self.parameters, **values})
 
-    def constrained(self) -> Self:
+    def constrained(self) -> Elementary:
         """Leaves read as unconstrained reals, mapped into each parameter's domain."""
         domains = self.definition.domains
         mapped = {k: domains[k].from_real(v) if k in domains else v for k, v in self.parameters.items()}
         return replace(self, parameters=mapped)
 
-    def unconstrained(self) -> Self:
+    def unconstrained(self) -> Elementary:
         """Leaves as the unconstrained reals that `constrained` maps back."""
         domains = self.definition.domains
         mapped = {k: domains[k].to_real(v) if k in domains else v for k, v in self.parameters.items()}

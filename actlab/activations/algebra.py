@@ -6,7 +6,7 @@ import functools
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -24,11 +24,11 @@ class _Combined(Activation):
     parts: tuple[Activation, ...]
     family = "algebra"
 
-    def constrained(self) -> Self:
+    def constrained(self) -> Activation:
         """Every part at the admissible values that its leaves stand for."""
         return replace(self, parts=tuple(part.constrained() for part in self.parts))  # pyright: ignore
 
-    def unconstrained(self) -> Self:
+    def unconstrained(self) -> Activation:
         """Every part with its leaves as unconstrained reals."""
         return replace(self, parts=tuple(part.unconstrained() for part in self.parts))  # pyright: ignore
 

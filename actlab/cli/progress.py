@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -32,7 +31,7 @@ class EvaluationProgress:
         )
         self._task = self._bar.add_task("starting", total=total, remaining="")
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> EvaluationProgress:
         self._bar.start()
         return self
 
