@@ -1,6 +1,7 @@
 """Activations: pure elementwise functions together with the facts that others rely on."""
 
 from actlab.activations.activation import Activation, Elementary, activation
+from actlab.activations.algebra import add, affine, compose, mix, negate
 from actlab.activations.domain import POSITIVE, REAL_LINE, Domain
 from actlab.activations.facts import SMOOTH, UNKNOWN, FactError, Facts
 from actlab.activations.gated import (
@@ -23,6 +24,14 @@ from actlab.activations.hard import (
     sparse_sigmoid,
 )
 from actlab.activations.interval import REALS, Interval
+from actlab.activations.lookup import (
+    ActivationLookupError,
+    NotElementwiseError,
+    as_activation,
+    check_elementwise,
+    get,
+    resolve,
+)
 from actlab.activations.rectifiers import (
     absolute,
     displaced_relu,
@@ -37,6 +46,7 @@ from actlab.activations.rectifiers import (
     squared_relu,
     threshold,
 )
+from actlab.activations.requirement import require
 from actlab.activations.self_gated import (
     elish,
     lisht,
@@ -81,19 +91,26 @@ __all__ = [
     "UNKNOWN",
     "ZOO",
     "Activation",
+    "ActivationLookupError",
     "Domain",
     "Elementary",
     "FactError",
     "Facts",
     "Interval",
+    "NotElementwiseError",
     "absolute",
     "activation",
+    "add",
+    "affine",
     "aptx",
     "arctan",
+    "as_activation",
     "asinh",
     "bent_identity",
     "bounded_relu",
     "celu",
+    "check_elementwise",
+    "compose",
     "displaced_relu",
     "elish",
     "elu",
@@ -101,6 +118,7 @@ __all__ = [
     "exponential",
     "gelu",
     "gelu_tanh",
+    "get",
     "gudermannian",
     "hard_mish",
     "hard_shrink",
@@ -116,13 +134,17 @@ __all__ = [
     "log_sigmoid",
     "logish",
     "mish",
+    "mix",
     "natural_log_relu",
+    "negate",
     "phish",
     "plu",
     "prelu",
     "quick_gelu",
     "relu",
     "relu6",
+    "require",
+    "resolve",
     "rrelu",
     "selu",
     "serf",

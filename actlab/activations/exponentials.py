@@ -21,6 +21,16 @@ def decay(x: Array) -> Array:
     return jnp.exp(jnp.where(x >= 0, -x, x))
 
 
+def softplus(x: Array) -> Array:
+    """log(1 + exp(x))."""
+    return positive(x) + jnp.log1p(decay(x))
+
+
+def positive(x: Array) -> Array:
+    """max(x, 0), differentiated at 0 as from the right: consistent with `decay`."""
+    return jnp.where(x >= 0, x, 0)
+
+
 def sech2(x: Array) -> Array:
     """1 - tanh(x)^2, without the cancellation and smoothly differentiable."""
     e = decay(2 * x)
@@ -43,12 +53,13 @@ def head(x: Array, dropped_bits: int) -> Array:
 
 
 @jax.custom_jvp
-def exact_product(a: Array, b: Array) -> tuple[Array, Array]:
+def exact_product(a: Array, b: Array | float) -> tuple[Array, Array]:
     """a*b as `(main, rest)`: their sum has twice the digits in float32, for |a*b| < 200; elsewhere rest is 0.
 
     exp(main) * (1 + rest) is exp(a*b) to about one ulp, where exp(fl(a*b)) loses |a*b| of them.
     Source: Dekker 1971, Numerische Mathematik 18, section 5; the halves are cut by a bit mask, which no compiler fuses.
     """
+    b = jnp.asarray(b, a.dtype)
     p = a * b
     if p.dtype != jnp.float32:
         return p, jnp.zeros_like(p)
@@ -73,7 +84,7 @@ def lifted_exp(exponent: Array, rest: Array | float) -> tuple[Array, Array]:
     return e + e * jnp.where(deep, rest + LIFT_ERROR, rest), jnp.where(deep, 2.0**-46, 1).astype(e.dtype)
 
 
-def weighted_logistic(weight: Array, main: Array, rest: Array | float = 0.0) -> Array:
+def weighted_logistic(weight: Array | float, main: Array, rest: Array | float = 0.0) -> Array:
     """Weight * sigmoid(main + rest), a weight of any size multiplied in before the tail underflows."""
     right = main >= 0
     e, scale = lifted_exp(jnp.where(right, -main, main), jnp.where(right, -rest, rest))
@@ -81,7 +92,7 @@ def weighted_logistic(weight: Array, main: Array, rest: Array | float = 0.0) -> 
     return jnp.where(right, quotient, quotient * e * scale)
 
 
-def weighted_exp(weight: Array, main: Array, rest: Array | float = 0.0) -> Array:
+def weighted_exp(weight: Array | float, main: Array, rest: Array | float = 0.0) -> Array:
     """Weight * exp(main + rest) for main <= 0, the weight multiplied in before the result underflows."""
     e, scale = lifted_exp(main, rest)
     return weight * e * scale

@@ -39,7 +39,7 @@ class Facts:
     """Enclosure of f''(x) away from the kinks."""
     kinks: tuple[Any, ...] | None = None
     """The points where f or f' is not smooth: a jump in f, f' or f''. None: not known."""
-    smoothness: float | None = field(default=None, metadata={"static": True})
+    smoothness: int | float | None = field(default=None, metadata={"static": True})
     """The largest k such that f is k times continuously differentiable; -1 discontinuous, `math.inf` smooth."""
     monotone: Monotone = field(default="unknown", metadata={"static": True})
     inverse: Callable[[Any], Any] | None = field(default=None, metadata={"static": True})

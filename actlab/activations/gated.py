@@ -60,9 +60,9 @@ def _swish_facts(beta: Any, gain: Any = 1.0) -> Facts:
     facts=_swish_facts,
     source="Ramachandran, Zoph & Le 2017, arXiv:1710.05941, section 2; Elfwing et al. 2017, arXiv:1702.03118 (SiLU)",
 )
-def swish(x: Array, beta: float = 1.0) -> Array:
+def swish(x: Array, beta: Array | float = 1.0) -> Array:
     """X * sigmoid(beta*x); with beta = 1 also called silu. Accurate where jax.nn.silu underflows, below -87."""
-    return weighted_logistic(x, *exact_product(x, beta))  # pyright: ignore[reportArgumentType]
+    return weighted_logistic(x, *exact_product(x, beta))
 
 
 @activation(
@@ -85,9 +85,9 @@ def quick_gelu(x: Array) -> Array:
     facts=lambda beta, gamma: _swish_facts(2 * beta, 2 * gamma),
     source="Kumar 2022, arXiv:2209.06119, eq. 1 with alpha = 1",
 )
-def aptx(x: Array, beta: float = 1.0, gamma: float = 0.5) -> Array:
+def aptx(x: Array, beta: Array | float = 1.0, gamma: Array | float = 0.5) -> Array:
     """Gamma * x * (1 + tanh(beta*x)), which is swish with twice the beta."""
-    return weighted_logistic(2 * gamma * x, *exact_product(x, 2 * beta))  # pyright: ignore[reportArgumentType]
+    return weighted_logistic(2 * gamma * x, *exact_product(x, 2 * beta))
 
 
 @activation(

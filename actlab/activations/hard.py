@@ -40,7 +40,7 @@ def relu6(x: Array) -> Array:
     facts=lambda upper: Facts(Interval(0.0, upper), UNIT, FLAT, (0.0, upper), 0, "nondecreasing"),
     source="keras.activations.relu with max_value",
 )
-def bounded_relu(x: Array, upper: float = 1.0) -> Array:
+def bounded_relu(x: Array, upper: Array | float = 1.0) -> Array:
     """min(max(x, 0), upper); slope 0 at both kinks."""
     return jnp.clip(x, 0, upper)
 
@@ -51,7 +51,7 @@ def bounded_relu(x: Array, upper: float = 1.0) -> Array:
     facts=lambda lower, upper: Facts(_between(lower, upper), UNIT, FLAT, (lower, upper), 0, "nondecreasing"),
     source="Collobert 2004, Large scale machine learning, section 5.2; bounds as torch's min_val, max_val",
 )
-def hard_tanh(x: Array, lower: float = -1.0, upper: float = 1.0) -> Array:
+def hard_tanh(x: Array, lower: Array | float = -1.0, upper: Array | float = 1.0) -> Array:
     """min(max(x, lower), upper); slope 0 at both kinks, where jax has 1 and torch 0."""
     return jnp.clip(x, lower, upper)
 
@@ -110,7 +110,7 @@ def hard_mish(x: Array) -> Array:
     facts=lambda threshold: Facts(REALS, UNIT, FLAT, (-threshold, threshold), -1, "nondecreasing"),
     source="Donoho & Johnstone 1994, Biometrika 81(3), eq. 4; torch.nn.Hardshrink",
 )
-def hard_shrink(x: Array, threshold: float = 0.5) -> Array:
+def hard_shrink(x: Array, threshold: Array | float = 0.5) -> Array:
     """X where |x| > threshold, 0 elsewhere: jumps at both ends of the gap."""
     return jnp.where(jnp.abs(x) > threshold, x, 0)
 
@@ -122,7 +122,7 @@ def hard_shrink(x: Array, threshold: float = 0.5) -> Array:
     facts=lambda threshold: Facts(REALS, UNIT, FLAT, (-threshold, threshold), 0, "nondecreasing"),
     source="Donoho & Johnstone 1994, Biometrika 81(3), eq. 5; torch.nn.Softshrink",
 )
-def soft_shrink(x: Array, threshold: float = 0.5) -> Array:
+def soft_shrink(x: Array, threshold: Array | float = 0.5) -> Array:
     """sign(x) * max(|x| - threshold, 0); slope 0 at both kinks."""
     return x - jnp.clip(x, -threshold, threshold)
 

@@ -37,7 +37,7 @@ def density(x: Array) -> Array:
     return jnp.exp(-0.5 * near * near) * (1 / math.sqrt(2 * math.pi))
 
 
-def weighted_cdf(weight: Array, x: Array) -> Array:
+def weighted_cdf(weight: Array | float, x: Array) -> Array:
     """Weight * Phi(x), of full relative accuracy in the lower tail; within 3 ulp in float32."""
     if x.dtype != jnp.float32:
         return weight * (0.5 * jax.scipy.special.erfc(x * -math.sqrt(0.5)))

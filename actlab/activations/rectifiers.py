@@ -72,7 +72,7 @@ def _leaky_order(slope: Any) -> Any:
     facts=lambda negative_slope: _leaky_facts(negative_slope),
     source="Maas, Hannun & Ng 2013, Rectifier nonlinearities improve neural network acoustic models, section 2",
 )
-def leaky_relu(x: Array, negative_slope: float = 0.01) -> Array:
+def leaky_relu(x: Array, negative_slope: Array | float = 0.01) -> Array:
     """X for x > 0, negative_slope*x elsewhere. The default is that of torch and jax; keras has 0.2."""
     return jnp.where(x > 0, x, negative_slope * x)
 
@@ -83,7 +83,7 @@ def leaky_relu(x: Array, negative_slope: float = 0.01) -> Array:
     facts=lambda alpha: _leaky_facts(alpha),
     source="He et al. 2015, arXiv:1502.01852, eq. 1",
 )
-def prelu(x: Array, alpha: float = 0.25) -> Array:
+def prelu(x: Array, alpha: Array | float = 0.25) -> Array:
     """X for x > 0, alpha*x elsewhere; alpha is trained, one number or one for each channel (the last axis)."""
     return jnp.where(x > 0, x, alpha * x)
 
@@ -94,7 +94,7 @@ def prelu(x: Array, alpha: float = 0.25) -> Array:
     facts=lambda lower, upper: _rrelu_facts(0.5 * lower + 0.5 * upper),
     source="Xu et al. 2015, arXiv:1505.00853, section 2.4",
 )
-def rrelu(x: Array, lower: float = 1 / 8, upper: float = 1 / 3) -> Array:
+def rrelu(x: Array, lower: Array | float = 1 / 8, upper: Array | float = 1 / 3) -> Array:
     """Randomized leaky ReLU as at inference: the negative slope is the mean of U(lower, upper). Training draws it."""
     return jnp.where(x > 0, x, (0.5 * lower + 0.5 * upper) * x)
 
@@ -113,7 +113,7 @@ def _rrelu_facts(mean: Any) -> Facts:
     ),
     source="Macedo et al. 2019, Expert Systems with Applications 124, eq. 3",
 )
-def displaced_relu(x: Array, displacement: float = 1.0) -> Array:
+def displaced_relu(x: Array, displacement: Array | float = 1.0) -> Array:
     """max(x, -displacement)."""
     return jnp.maximum(x, -displacement)
 
@@ -124,7 +124,7 @@ def displaced_relu(x: Array, displacement: float = 1.0) -> Array:
     facts=lambda threshold, value: _threshold_facts(threshold, value),
     source="torch.nn.Threshold, keras.activations.threshold",
 )
-def threshold(x: Array, threshold: float = 1.0, value: float = 0.0) -> Array:
+def threshold(x: Array, threshold: Array | float = 1.0, value: Array | float = 0.0) -> Array:
     """X for x > threshold, value elsewhere. Neither torch nor keras has defaults; these are of a thresholded ReLU."""
     return jnp.where(x > threshold, x, value)
 
@@ -196,7 +196,7 @@ def sparse_plus(x: Array) -> Array:
     ),
     source="Nicolae 2018, arXiv:1809.09534, eq. 1",
 )
-def plu(x: Array, alpha: float = 0.1, c: float = 1.0) -> Array:
+def plu(x: Array, alpha: Array | float = 0.1, c: Array | float = 1.0) -> Array:
     """Piecewise linear unit: x between -c and c, with slope alpha outside."""
     return jnp.clip(x, -c, c) + alpha * (x - jnp.clip(x, -c, c))
 
@@ -209,6 +209,6 @@ def plu(x: Array, alpha: float = 0.1, c: float = 1.0) -> Array:
     facts=lambda beta: Facts(HALF_LINE, Interval(0.0, beta), -(Interval(0.0, beta) * beta), (0.0,), 0, "nondecreasing"),
     source="Liu et al. 2019, arXiv:1908.03682, eq. 4",
 )
-def natural_log_relu(x: Array, beta: float = 1.0) -> Array:
+def natural_log_relu(x: Array, beta: Array | float = 1.0) -> Array:
     """log(1 + beta*max(x, 0))."""
     return jnp.log1p(beta * jnp.maximum(x, 0))

@@ -11,7 +11,7 @@ from jaxtyping import Array
 
 from actlab.activations import normal
 from actlab.activations.activation import activation
-from actlab.activations.exponentials import decay, expm1, sech2
+from actlab.activations.exponentials import expm1, sech2, softplus
 from actlab.activations.facts import SMOOTH, Facts
 from actlab.activations.gated import gelu, swish
 from actlab.activations.interval import REALS, Interval
@@ -22,10 +22,6 @@ FAR = 1000.0
 
 def _near(x: Array) -> Array:
     return jnp.clip(x, -FAR, FAR)
-
-
-def _softplus(x: Array) -> Array:
-    return jnp.maximum(x, 0) + jnp.log1p(decay(x))
 
 
 @activation(
@@ -74,7 +70,7 @@ def tanh_shrink(x: Array) -> Array:
 
 
 def _serf_slope(x: Array) -> Array:
-    height = _softplus(_near(x))
+    height = softplus(_near(x))
     return normal.erf(height) + _near(x) * jax.nn.sigmoid(x) * normal.erf_slope(height)
 
 
@@ -93,7 +89,7 @@ def _serf_slope(x: Array) -> Array:
 )
 def serf(x: Array) -> Array:
     """X * erf(softplus(x))."""
-    return x * normal.erf(_softplus(x))
+    return x * normal.erf(softplus(x))
 
 
 def _smish_slope(x: Array) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -175,12 +176,12 @@ def gudermannian(x: Array) -> Array:
     return 2 * jnp.arctan(jnp.tanh(0.5 * x))
 
 
-def _cosine(x: Array, alpha: Array) -> Array:
+def _cosine(x: Array, alpha: Array | float) -> Array:
     """1 / sqrt(1 + alpha*x^2), without overflow."""
     return 1 / jnp.hypot(jnp.ones_like(x), jnp.sqrt(alpha) * x)
 
 
-def _isru_range(alpha: float) -> Interval:
+def _isru_range(alpha: Any) -> Interval:
     end = 1 / namespace(alpha).sqrt(alpha)
     return Interval(-end, end).rounded()
 
@@ -201,7 +202,7 @@ def _isru_range(alpha: float) -> Interval:
     ),
     source="Carlile et al. 2017, arXiv:1710.09967, eq. 3",
 )
-def isru(x: Array, alpha: float = 1.0) -> Array:
+def isru(x: Array, alpha: Array | float = 1.0) -> Array:
     """Inverse square root unit, x / sqrt(1 + alpha*x^2)."""
     return x * _cosine(x, alpha)
 

@@ -11,7 +11,7 @@ from jaxtyping import Array
 
 from actlab.activations.activation import activation
 from actlab.activations.domain import POSITIVE
-from actlab.activations.exponentials import decay, expm1
+from actlab.activations.exponentials import decay, expm1, positive
 from actlab.activations.facts import SMOOTH, Facts, certain
 from actlab.activations.interval import Interval, namespace, plain
 
@@ -45,9 +45,9 @@ def _negative(x: Array) -> Array:
     ),
     source="Dugas et al. 2001, Incorporating second-order functional knowledge for better option pricing, eq. 3",
 )
-def softplus(x: Array, beta: float = 1.0) -> Array:
+def softplus(x: Array, beta: Array | float = 1.0) -> Array:
     """log(1 + exp(beta*x)) / beta. torch switches to x where beta*x > 20; this does not need to."""
-    return jnp.maximum(x, 0) + jnp.log1p(decay(beta * x)) / beta
+    return positive(x) + jnp.log1p(decay(beta * x)) / beta
 
 
 @activation(
@@ -67,15 +67,15 @@ def softplus(x: Array, beta: float = 1.0) -> Array:
 )
 def log_sigmoid(x: Array) -> Array:
     """log(sigmoid(x)) = -softplus(-x)."""
-    return _negative(x) - jnp.log1p(decay(x))
+    return (x - positive(x)) - jnp.log1p(decay(x))
 
 
-def _root(x: Array, b: Array) -> Array:
+def _root(x: Array, b: Array | float) -> Array:
     """sqrt(x^2 + b), without overflow."""
     return jnp.hypot(x, jnp.sqrt(b) * jnp.ones_like(x))
 
 
-def _squareplus(x: Array, b: Array) -> Array:
+def _squareplus(x: Array, b: Array | float) -> Array:
     half = 0.5 * jnp.abs(x) + 0.5 * _root(x, b)
     return jnp.where(x >= 0, half, 0.25 * b / half)
 
@@ -96,9 +96,9 @@ def _squareplus(x: Array, b: Array) -> Array:
     ),
     source="Barron 2021, arXiv:2112.11687, eq. 1; b = 4 as in jax and keras",
 )
-def squareplus(x: Array, b: float = 4.0) -> Array:
+def squareplus(x: Array, b: Array | float = 4.0) -> Array:
     """(x + sqrt(x^2 + b)) / 2; for x < 0 as (b/2) / (|x| + sqrt(x^2 + b)), which does not cancel."""
-    return _squareplus(x, b)  # pyright: ignore[reportArgumentType]
+    return _squareplus(x, b)
 
 
 def _elu_facts(alpha: Any) -> Facts:
@@ -131,7 +131,7 @@ def _elu_order(alpha: Any) -> Any:
     facts=_elu_facts,
     source="Clevert, Unterthiner & Hochreiter 2016, arXiv:1511.07289, eq. 15",
 )
-def elu(x: Array, alpha: float = 1.0) -> Array:
+def elu(x: Array, alpha: Array | float = 1.0) -> Array:
     """X for x > 0, alpha*(exp(x) - 1) elsewhere."""
     return jnp.where(x > 0, x, alpha * expm1(_negative(x)))
 
@@ -152,7 +152,7 @@ def elu(x: Array, alpha: float = 1.0) -> Array:
     ),
     source="Barron 2017, arXiv:1704.07483, eq. 2",
 )
-def celu(x: Array, alpha: float = 1.0) -> Array:
+def celu(x: Array, alpha: Array | float = 1.0) -> Array:
     """X for x > 0, alpha*(exp(x/alpha) - 1) elsewhere: slope 1 at 0 for every alpha."""
     return jnp.where(x > 0, x, alpha * expm1(_negative(x) / alpha))
 
@@ -189,7 +189,7 @@ def exponential(x: Array) -> Array:
     return jnp.exp(x)
 
 
-def _cosine(x: Array, alpha: Array) -> Array:
+def _cosine(x: Array, alpha: Array | float) -> Array:
     """1 / sqrt(1 + alpha*min(x, 0)^2), without overflow."""
     return 1 / jnp.hypot(jnp.ones_like(x), jnp.sqrt(alpha) * _negative(x))
 
@@ -210,6 +210,6 @@ def _cosine(x: Array, alpha: Array) -> Array:
     ),
     source="Carlile et al. 2017, arXiv:1710.09967, eq. 1",
 )
-def isrlu(x: Array, alpha: float = 1.0) -> Array:
+def isrlu(x: Array, alpha: Array | float = 1.0) -> Array:
     """X for x >= 0, x / sqrt(1 + alpha*x^2) elsewhere: continuous to the second derivative."""
-    return x * _cosine(x, alpha)  # pyright: ignore[reportArgumentType]
+    return x * _cosine(x, alpha)
