@@ -40,7 +40,7 @@ class MLP(nnx.Module):
         """
         if len(sizes) < 2 or min(sizes) < 1:
             raise ValueError(f"MLP: sizes = {tuple(sizes)} must be (inputs, hidden, ..., outputs), all positive")
-        activation = al.activation(activation)
+        activation = al.as_activation(activation)
         layers = [nnx.Linear(i, o, kernel_init=_zeros, rngs=rngs) for i, o in zip(sizes[:-1], sizes[1:], strict=True)]
         hidden = gain(activation) if len(layers) > 2 else 1.0
         set_kernels(rngs.params(), layers, [1.0] + [hidden] * (len(layers) - 2) + [1.0])

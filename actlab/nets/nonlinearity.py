@@ -28,7 +28,7 @@ class Nonlinearity(nnx.Module):
             TypeError: `activation` is not an Activation, a function of one array with numeric keyword defaults, or a
                 name.
         """
-        activation = al.activation(activation)
+        activation = al.as_activation(activation)
         leaves = jax.tree.map(lambda v: jnp.asarray(v, jnp.result_type(float)), activation)
         if trainable:
             leaves = jax.tree.map(nnx.Param, leaves.unconstrained())
