@@ -16,7 +16,7 @@ class Net(nnx.Module):
     """Everything a state can hold: parameters, batch statistics, a dropout counter, a plain array."""
 
     def __init__(self, rngs: nnx.Rngs):
-        self.first = nnx.Linear(3, 8, rngs=rngs)
+        self.first = nnx.Linear(3, 8, use_bias=False, rngs=rngs)  # before a norm, a bias has gradient 0
         self.norm = nnx.BatchNorm(8, rngs=rngs)
         self.drop = nnx.Dropout(0.1, rngs=rngs)
         self.last = nnx.Linear(8, 1, rngs=rngs)
@@ -84,7 +84,9 @@ def test_a_filter_chooses_what_is_trained() -> None:
 
 
 def raw(tree):
-    return [jax.random.key_data(v) if jnp.issubdtype(v.dtype, jax.dtypes.prng_key) else v for v in jax.tree.leaves(tree)]
+    return [
+        jax.random.key_data(v) if jnp.issubdtype(v.dtype, jax.dtypes.prng_key) else v for v in jax.tree.leaves(tree)
+    ]
 
 
 def test_two_halves_equal_the_whole_bit_for_bit(fitted) -> None:
