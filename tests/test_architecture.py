@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 FLOORS = (
-    ("activations", "training", "data", "measurement"),
+    ("activations", "training", "data", "measurement", "config"),
     ("proofs", "signal", "report"),
     ("bounds", "dynamics"),
     ("nets",),

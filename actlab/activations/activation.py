@@ -7,7 +7,7 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Self, overload
+from typing import Any, overload
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 
 from actlab.activations.domain import REAL_LINE, Domain
 from actlab.activations.facts import UNKNOWN, Facts
+from actlab.activations.interval import Interval
 
 Function = Callable[..., Any]
 
@@ -72,11 +73,26 @@ class Activation(abc.ABC):
         x = floating(x, self.name)
         return jax.jvp(self.slope, (x,), (jnp.ones_like(x),))[1]
 
-    def constrained(self) -> Self:
+    def slope_in(self, dtype: Any) -> Interval:
+        """The bounds of the slope as executed in a 16-bit dtype, rounding included: every finite input is tried.
+
+        `facts.slope` speaks of the real formula; rounding reaches further (swish: 1.0998, 1.1016 in bfloat16).
+
+        Raises:
+            ValueError: the dtype has too many values to try them all.
+        """
+        if jnp.finfo(dtype).bits != 16:
+            raise ValueError(f"slope_in tries every input of a 16-bit dtype; {jnp.dtype(dtype).name} has too many")
+        patterns = jnp.arange(2**16, dtype=jnp.uint16)
+        inputs = jax.lax.bitcast_convert_type(patterns, dtype)
+        slopes = np.asarray(self.slope(inputs[jnp.isfinite(inputs)]), np.float64)
+        return Interval(float(slopes.min()), float(slopes.max()))
+
+    def constrained(self) -> Activation:
         """The activation at the admissible values that its leaves, read as unconstrained reals, stand for."""
         return self
 
-    def unconstrained(self) -> Self:
+    def unconstrained(self) -> Activation:
         """The inverse of `constrained`: the leaves as unconstrained reals."""
         return self
 
@@ -127,7 +143,7 @@ class Elementary(Activation):
         """What is known of f at the present parameters."""
         return self.definition.facts(**{k: _as_bound(v) for k, v in self.parameters.items()})
 
-    def bind(self, **parameters: Any) -> Self:
+    def bind(self, **parameters: Any) -> Elementary:
         """A copy with these parameters; facts follow.
 
         Raises:
@@ -142,13 +158,13 @@ class Elementary(Activation):
         values = {k: float(v) if isinstance(v, int) else v for k, v in parameters.items()}
         return replace(self, parameters={**self.parameters, **values})
 
-    def constrained(self) -> Self:
+    def constrained(self) -> Elementary:
         """Leaves read as unconstrained reals, mapped into each parameter's domain."""
         domains = self.definition.domains
         mapped = {k: domains[k].from_real(v) if k in domains else v for k, v in self.parameters.items()}
         return replace(self, parameters=mapped)
 
-    def unconstrained(self) -> Self:
+    def unconstrained(self) -> Elementary:
         """Leaves as the unconstrained reals that `constrained` maps back."""
         domains = self.definition.domains
         mapped = {k: domains[k].to_real(v) if k in domains else v for k, v in self.parameters.items()}

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import jax
+import numpy as np
+from jax.core import Tracer
 
 from actlab.activations.interval import REALS, Interval
 
@@ -37,7 +39,7 @@ class Facts:
     """Enclosure of f''(x) away from the kinks."""
     kinks: tuple[Any, ...] | None = None
     """The points where f or f' is not smooth: a jump in f, f' or f''. None: not known."""
-    smoothness: float | None = field(default=None, metadata={"static": True})
+    smoothness: int | float | None = field(default=None, metadata={"static": True})
     """The largest k such that f is k times continuously differentiable; -1 discontinuous, `math.inf` smooth."""
     monotone: Monotone = field(default="unknown", metadata={"static": True})
     inverse: Callable[[Any], Any] | None = field(default=None, metadata={"static": True})
@@ -89,10 +91,15 @@ class Facts:
         }
 
 
+def certain(condition: Any) -> bool:
+    """Whether a condition on parameters holds for all of them; of traced ones nothing is certain."""
+    return not isinstance(condition, Tracer) and bool(np.all(condition))
+
+
 UNKNOWN = Facts(standing="unknown")
 """The facts of a function that nobody has declared or proved anything about."""
 
 SMOOTH = math.inf
 """Smoothness of an infinitely differentiable function."""
 
-__all__ = ["REALS", "SMOOTH", "UNKNOWN", "FactError", "Facts", "Gradient", "Monotone", "Standing"]
+__all__ = ["REALS", "SMOOTH", "UNKNOWN", "FactError", "Facts", "Gradient", "Monotone", "Standing", "certain"]

@@ -106,6 +106,14 @@ class Interval:
         xp = namespace(self.lower, self.upper, other.lower, other.upper)
         return Interval(plain(xp.maximum(self.lower, other.lower)), plain(xp.minimum(self.upper, other.upper)))
 
+    def rounded(self, roundings: int = 2) -> Interval:
+        """Widened by so many relative rounding errors at each end, for ends computed in floating point; 0 stays 0."""
+        lower, upper = (
+            namespace(v).asarray(v, None if isinstance(v, jax.Array) else float) for v in (self.lower, self.upper)
+        )
+        slack = [roundings * abs(v) * jnp.finfo(v.dtype).eps for v in (lower, upper)]
+        return Interval(plain(lower - slack[0]), plain(upper + slack[1]))
+
     def contains(self, value: Any, slack: float = 0.0) -> Any:
         """Whether each value (number, array or Interval) lies inside, up to an absolute `slack`."""
         other = as_interval(value)

@@ -1,0 +1,1 @@
+"""Embedded data sets, and loaders for files that the user has."""

@@ -1,0 +1,1 @@
+"""How a random network passes signals on: Gaussian moments and gains."""

@@ -1,0 +1,1 @@
+"""The engine: pure training runs, ensembles of them, devices and checkpoints."""

@@ -1,0 +1,98 @@
+"""Exponentials that keep their relative accuracy: of a product, near zero, and down to the smallest normal number."""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+DEEP = -60.0
+"""Below it `exp` is computed 2^46 times too large, so that a factor in front comes in before the result underflows."""
+
+LIFT = round(46 * math.log(2) * 2**17) / 2**17  # adding it to a float32 in (-128, -60) is exact
+LIFT_ERROR = 46 * math.log(2) - LIFT
+
+
+def decay(x: Array) -> Array:
+    """exp(-|x|), differentiated at 0 as from the right."""
+    return jnp.exp(jnp.where(x >= 0, -x, x))
+
+
+def softplus(x: Array) -> Array:
+    """log(1 + exp(x))."""
+    return positive(x) + jnp.log1p(decay(x))
+
+
+def positive(x: Array) -> Array:
+    """max(x, 0), differentiated at 0 as from the right: consistent with `decay`."""
+    return jnp.where(x >= 0, x, 0)
+
+
+def sech2(x: Array) -> Array:
+    """1 - tanh(x)^2, without the cancellation and smoothly differentiable."""
+    e = decay(2 * x)
+    return 4 * e / jnp.square(1 + e)
+
+
+def expm1(x: Array) -> Array:
+    """exp(x) - 1 within 2 ulp in float32, where XLA's own reaches 5.4; the Taylor polynomial below 1/2."""
+    if x.dtype != jnp.float32:
+        return jnp.expm1(x)
+    near = jnp.clip(x, -0.5, 0.5)
+    series = functools.reduce(lambda sum_, n: 1 / math.factorial(n) + near * sum_, range(9, 1, -1), 0.0)
+    return jnp.where(jnp.abs(x) < 0.5, near + jnp.square(near) * series, jnp.exp(x) - 1)
+
+
+def head(x: Array, dropped_bits: int) -> Array:
+    """A float32 number with its last bits set to 0, so that products of two such numbers are exact."""
+    bits = jax.lax.bitcast_convert_type(x, jnp.int32)
+    return jax.lax.bitcast_convert_type(bits & jnp.int32(-(1 << dropped_bits)), jnp.float32)
+
+
+@jax.custom_jvp
+def exact_product(a: Array, b: Array | float) -> tuple[Array, Array]:
+    """a*b as `(main, rest)`: their sum has twice the digits in float32, for |a*b| < 200; elsewhere rest is 0.
+
+    exp(main) * (1 + rest) is exp(a*b) to about one ulp, where exp(fl(a*b)) loses |a*b| of them.
+    Source: Dekker 1971, Numerische Mathematik 18, section 5; the halves are cut by a bit mask, which no compiler fuses.
+    """
+    b = jnp.asarray(b, a.dtype)
+    p = a * b
+    if p.dtype != jnp.float32:
+        return p, jnp.zeros_like(p)
+    main = head(p, 1)
+    a1, b1 = head(a, 12), head(b, 12)
+    rest = (a1 * b1 - main) + (a1 * (b - b1) + (a - a1) * b)
+    near = jnp.abs(p) < 200
+    return jnp.where(near, main, p), jnp.where(near, rest, 0)
+
+
+@exact_product.defjvp
+def _exact_product_jvp(primals: tuple, tangents: tuple) -> tuple:
+    (a, b), (da, db) = primals, tangents
+    main, rest = exact_product(a, b)
+    return (main, rest), (a * db + b * da, jnp.zeros_like(rest))
+
+
+def lifted_exp(exponent: Array, rest: Array | float) -> tuple[Array, Array]:
+    """exp(exponent + rest) as two factors, neither of which underflows before their product with a number does."""
+    deep = exponent < DEEP
+    e = jnp.exp(jnp.where(deep, exponent + LIFT, exponent))
+    return e + e * jnp.where(deep, rest + LIFT_ERROR, rest), jnp.where(deep, 2.0**-46, 1).astype(e.dtype)
+
+
+def weighted_logistic(weight: Array | float, main: Array, rest: Array | float = 0.0) -> Array:
+    """Weight * sigmoid(main + rest), a weight of any size multiplied in before the tail underflows."""
+    right = main >= 0
+    e, scale = lifted_exp(jnp.where(right, -main, main), jnp.where(right, -rest, rest))
+    quotient = weight / (1 + e * scale)
+    return jnp.where(right, quotient, quotient * e * scale)
+
+
+def weighted_exp(weight: Array | float, main: Array, rest: Array | float = 0.0) -> Array:
+    """Weight * exp(main + rest) for main <= 0, the weight multiplied in before the result underflows."""
+    e, scale = lifted_exp(main, rest)
+    return weight * e * scale

@@ -1,0 +1,215 @@
+"""Smooth rectifiers: increasing, flat or bounded to the left, exponential or square-root transition to the line."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from actlab.activations.activation import activation
+from actlab.activations.domain import POSITIVE
+from actlab.activations.exponentials import decay, expm1, positive
+from actlab.activations.facts import SMOOTH, Facts, certain
+from actlab.activations.interval import Interval, namespace, plain
+
+HALF_LINE = Interval(0.0, math.inf)
+UNIT = Interval(0.0, 1.0)
+INCREASING = "strictly increasing"
+SELU_SCALE = 1.0507009873554805
+SELU_ALPHA = 1.6732632423543772
+SELU_PRODUCT = 1.7580993408473768
+SELU_BOUND = 1.758099340847377  # rounded up
+
+
+def _negative(x: Array) -> Array:
+    """min(x, 0), so that the branch not taken stays finite."""
+    return jnp.minimum(x, 0)
+
+
+@activation(
+    family="smooth rectifiers",
+    slope=lambda x, beta: jax.nn.sigmoid(beta * x),
+    curvature=lambda x, beta: beta * (jax.nn.sigmoid(beta * x) * jax.nn.sigmoid(-beta * x)),
+    domains={"beta": POSITIVE},
+    facts=lambda beta: Facts(
+        HALF_LINE,
+        UNIT,
+        Interval(0.0, 0.25) * beta,
+        (),
+        SMOOTH,
+        INCREASING,
+        inverse=lambda y: y + jnp.log(-jnp.expm1(-beta * y)) / beta,
+    ),
+    source="Dugas et al. 2001, Incorporating second-order functional knowledge for better option pricing, eq. 3",
+)
+def softplus(x: Array, beta: Array | float = 1.0) -> Array:
+    """log(1 + exp(beta*x)) / beta. torch switches to x where beta*x > 20; this does not need to."""
+    return positive(x) + jnp.log1p(decay(beta * x)) / beta
+
+
+@activation(
+    family="smooth rectifiers",
+    slope=lambda x: jax.nn.sigmoid(-x),
+    curvature=lambda x: -(jax.nn.sigmoid(x) * jax.nn.sigmoid(-x)),
+    facts=Facts(
+        Interval(-math.inf, 0.0),
+        UNIT,
+        Interval(-0.25, 0.0),
+        (),
+        SMOOTH,
+        INCREASING,
+        inverse=lambda y: y - jnp.log(-jnp.expm1(y)),
+    ),
+    source="torch.nn.LogSigmoid, jax.nn.log_sigmoid, keras.activations.log_sigmoid",
+)
+def log_sigmoid(x: Array) -> Array:
+    """log(sigmoid(x)) = -softplus(-x)."""
+    return (x - positive(x)) - jnp.log1p(decay(x))
+
+
+def _root(x: Array, b: Array | float) -> Array:
+    """sqrt(x^2 + b), without overflow."""
+    return jnp.hypot(x, jnp.sqrt(b) * jnp.ones_like(x))
+
+
+def _squareplus(x: Array, b: Array | float) -> Array:
+    half = 0.5 * jnp.abs(x) + 0.5 * _root(x, b)
+    return jnp.where(x >= 0, half, 0.25 * b / half)
+
+
+@activation(
+    family="smooth rectifiers",
+    slope=lambda x, b: _squareplus(x, b) / _root(x, b),
+    curvature=lambda x, b: 0.5 * b / _root(x, b) / _root(x, b) / _root(x, b),
+    domains={"b": POSITIVE},
+    facts=lambda b: Facts(
+        HALF_LINE,
+        UNIT,
+        Interval(0.0, 0.5 / namespace(b).sqrt(b)).rounded(),
+        (),
+        SMOOTH,
+        INCREASING,
+        inverse=lambda y: y - b / (4 * y),
+    ),
+    source="Barron 2021, arXiv:2112.11687, eq. 1; b = 4 as in jax and keras",
+)
+def squareplus(x: Array, b: Array | float = 4.0) -> Array:
+    """(x + sqrt(x^2 + b)) / 2; for x < 0 as (b/2) / (|x| + sqrt(x^2 + b)), which does not cancel."""
+    return _squareplus(x, b)
+
+
+def _elu_facts(alpha: Any) -> Facts:
+    """Those of x for x > 0 and alpha*(exp(x) - 1) elsewhere."""
+    xp = namespace(alpha)
+    low, high = plain(xp.minimum(alpha, 0.0)), plain(xp.maximum(alpha, 0.0))
+    return Facts(
+        range=Interval(-high, math.inf),
+        slope=Interval(low, plain(xp.maximum(alpha, 1.0))),
+        curvature=Interval(low, high),
+        kinks=(0.0,),
+        smoothness=1 if certain(alpha == 1) else 0,
+        monotone=_elu_order(alpha),
+        inverse=(lambda y: jnp.where(y > 0, y, jnp.log1p(_negative(y) / alpha))) if certain(alpha > 0) else None,
+    )
+
+
+def _elu_order(alpha: Any) -> Any:
+    if certain(alpha > 0):
+        return INCREASING
+    if certain(alpha >= 0):
+        return "nondecreasing"
+    return "none" if certain(alpha < 0) else "unknown"
+
+
+@activation(
+    family="smooth rectifiers",
+    slope=lambda x, alpha: jnp.where(x > 0, 1, alpha * jnp.exp(_negative(x))),
+    curvature=lambda x, alpha: jnp.where(x > 0, 0, alpha * jnp.exp(_negative(x))),
+    facts=_elu_facts,
+    source="Clevert, Unterthiner & Hochreiter 2016, arXiv:1511.07289, eq. 15",
+)
+def elu(x: Array, alpha: Array | float = 1.0) -> Array:
+    """X for x > 0, alpha*(exp(x) - 1) elsewhere."""
+    return jnp.where(x > 0, x, alpha * expm1(_negative(x)))
+
+
+@activation(
+    family="smooth rectifiers",
+    slope=lambda x, alpha: jnp.where(x > 0, 1, jnp.exp(_negative(x) / alpha)),
+    curvature=lambda x, alpha: jnp.where(x > 0, 0, jnp.exp(_negative(x) / alpha) / alpha),
+    domains={"alpha": POSITIVE},
+    facts=lambda alpha: Facts(
+        Interval(-alpha, math.inf),
+        UNIT,
+        Interval(0.0, 1 / alpha).rounded(),
+        (0.0,),
+        1,
+        INCREASING,
+        inverse=lambda y: jnp.where(y > 0, y, alpha * jnp.log1p(_negative(y) / alpha)),
+    ),
+    source="Barron 2017, arXiv:1704.07483, eq. 2",
+)
+def celu(x: Array, alpha: Array | float = 1.0) -> Array:
+    """X for x > 0, alpha*(exp(x/alpha) - 1) elsewhere: slope 1 at 0 for every alpha."""
+    return jnp.where(x > 0, x, alpha * expm1(_negative(x) / alpha))
+
+
+@activation(
+    family="smooth rectifiers",
+    slope=lambda x: jnp.where(x > 0, SELU_SCALE, SELU_PRODUCT * jnp.exp(_negative(x))),
+    curvature=lambda x: jnp.where(x > 0, 0, SELU_PRODUCT * jnp.exp(_negative(x))),
+    facts=Facts(
+        Interval(-SELU_BOUND, math.inf),
+        Interval(0.0, SELU_BOUND),
+        Interval(0.0, SELU_BOUND),
+        (0.0,),
+        0,
+        INCREASING,
+        inverse=lambda y: jnp.where(y > 0, y / SELU_SCALE, jnp.log1p(_negative(y) / SELU_PRODUCT)),
+    ),
+    source="Klambauer et al. 2017, arXiv:1706.02515, eq. 2 and 14",
+)
+def selu(x: Array) -> Array:
+    """1.0507 times elu with alpha = 1.6733, the fixed point of mean 0 and variance 1."""
+    return jnp.where(x > 0, SELU_SCALE * x, SELU_PRODUCT * expm1(_negative(x)))
+
+
+@activation(
+    family="smooth rectifiers",
+    slope=jnp.exp,
+    curvature=jnp.exp,
+    facts=Facts(HALF_LINE, HALF_LINE, HALF_LINE, (), SMOOTH, INCREASING, inverse=jnp.log),
+    source="keras.activations.exponential",
+)
+def exponential(x: Array) -> Array:
+    """exp(x); overflows above the logarithm of the largest number."""
+    return jnp.exp(x)
+
+
+def _cosine(x: Array, alpha: Array | float) -> Array:
+    """1 / sqrt(1 + alpha*min(x, 0)^2), without overflow."""
+    return 1 / jnp.hypot(jnp.ones_like(x), jnp.sqrt(alpha) * _negative(x))
+
+
+@activation(
+    family="smooth rectifiers",
+    slope=lambda x, alpha: _cosine(x, alpha) ** 3,
+    curvature=lambda x, alpha: -3 * alpha * (_negative(x) * _cosine(x, alpha)) * _cosine(x, alpha) ** 4,
+    domains={"alpha": POSITIVE},
+    facts=lambda alpha: Facts(
+        Interval(-1 / namespace(alpha).sqrt(alpha), math.inf).rounded(),
+        UNIT,
+        (Interval(0.0, 0.8586501033599193) * namespace(alpha).sqrt(alpha)).rounded(),  # 48/(25 sqrt 5)
+        (0.0,),
+        2,
+        INCREASING,
+        inverse=lambda y: y / jnp.sqrt(1 - alpha * jnp.square(_negative(y))),
+    ),
+    source="Carlile et al. 2017, arXiv:1710.09967, eq. 1",
+)
+def isrlu(x: Array, alpha: Array | float = 1.0) -> Array:
+    """X for x >= 0, x / sqrt(1 + alpha*x^2) elsewhere: continuous to the second derivative."""
+    return x * _cosine(x, alpha)

@@ -1,0 +1,50 @@
+"""The zoo: every activation that actlab ships, by name, found in the modules of its families."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from actlab.activations.activation import Elementary
+
+FAMILIES = (
+    "rectifiers",
+    "hard",
+    "smooth_rectifiers",
+    "sigmoids",
+    "gated",
+    "self_gated",
+)
+"""The modules that define activations, in the order of `ZOO`."""
+
+
+def _members(module: str) -> dict[str, Elementary]:
+    values = vars(import_module(f"actlab.activations.{module}")).values()
+    return {v.name: v for v in values if isinstance(v, Elementary)}
+
+
+ZOO: dict[str, Elementary] = {name: act for family in FAMILIES for name, act in _members(family).items()}
+"""All scalar activations by name."""
+
+ALIASES: dict[str, str] = {
+    "abs": "absolute",
+    "atan": "arctan",
+    "arcsinh": "asinh",
+    "exp": "exponential",
+    "gelu_erf": "gelu",
+    "gelu_exact": "gelu",
+    "gelu_new": "gelu_tanh",
+    "hard_silu": "hard_swish",
+    "hardshrink": "hard_shrink",
+    "hardsigmoid": "hard_sigmoid",
+    "hardswish": "hard_swish",
+    "hardtanh": "hard_tanh",
+    "linear": "identity",
+    "logistic": "sigmoid",
+    "logsigmoid": "log_sigmoid",
+    "silu": "swish",
+    "soft_sign": "softsign",
+    "softshrink": "soft_shrink",
+    "symlog": "symmetric_log",
+    "tanhshrink": "tanh_shrink",
+}
+"""Other names of the same function in torch, keras, jax and the papers."""

@@ -1,0 +1,9 @@
+"""The command line: `actlab list | evaluate | run | report`.
+
+Exit status: 0 done, 1 a claim or an expected number was missed, 2 bad input (one clear line, no traceback; `--debug`
+shows it), 130 interrupted (the same command resumes).
+"""
+
+from actlab.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,94 @@
+"""`actlab evaluate`: activations through the systems, a table and the report."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from actlab import systems
+from actlab.activations import Activation, resolve
+from actlab.config import ConfigError
+from actlab.evaluate import evaluate
+from actlab.report import Results, run_info, summary_table, write_report
+from actlab.training import enable_compilation_cache
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Evaluates, writes `results.json` and `report.html`, and prints the table or JSON.
+
+    Raises:
+        ActivationLookupError, NotElementwiseError: an activation that cannot be found or used.
+        ConfigError: an unknown system or fewer than two seeds.
+        OSError: the output directory is not writable.
+    """
+    subjects = [resolve(name) for name in arguments.activations]
+    taken = {a.name for a in subjects}
+    baselines = [a for a in map(resolve, _names(arguments.against)) if a.name not in taken]
+    names = _systems(arguments.systems)
+    if arguments.seeds < 2:
+        raise ConfigError(f"--seeds {arguments.seeds}: an interval needs at least 2 seeds")
+    out = _prepare(arguments.out or _default_out(subjects), arguments.fresh)
+    enable_compilation_cache()
+    console = Console(stderr=True)
+    results = _evaluate(subjects, baselines, names, arguments.seeds, out, console)
+    page = write_report(results, out)
+    if arguments.json:
+        print(json.dumps(results.evaluate_json(), indent=2))
+    else:
+        Console().print(summary_table(results))
+    console.print(f"report: {page}", soft_wrap=True, highlight=False)
+    return 0
+
+
+def _evaluate(
+    subjects: list[Activation], baselines: list[Activation], names: list[str], seeds: int, out: Path, console: Console
+) -> Results:
+    from actlab.cli.progress import EvaluationProgress
+
+    command = shlex.join(["actlab", *sys.argv[1:]])
+    total = len(names) * (1 + len(subjects) + len(baselines))
+    with EvaluationProgress(console, total) as progress:
+        return evaluate(
+            subjects,
+            baselines,
+            names=names,
+            seeds=range(seeds),
+            run=run_info(command, tuple(range(seeds))),
+            store=out / "evaluations",
+            started=progress.started,
+            finished=progress.finished,
+        )
+
+
+def _names(text: str | None) -> list[str]:
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
+
+
+def _systems(text: str | None) -> list[str]:
+    names = _names(text) or list(systems.NAMES)
+    for name in names:
+        if name not in systems.NAMES:
+            raise ConfigError(f"--systems: no system {name!r}; the systems are: {', '.join(systems.NAMES)}")
+    return names
+
+
+def _default_out(subjects: list[Activation]) -> Path:
+    words = ["".join(c if c.isalnum() or c in "_-" else "-" for c in a.name) for a in subjects]
+    return Path("runs") / "-".join(["evaluate", *words])[:80]
+
+
+def _prepare(out: Path, fresh: bool) -> Path:
+    """The output directory, made and known to be writable before any work is done."""
+    out.mkdir(parents=True, exist_ok=True)
+    probe = out / ".writable"
+    probe.touch()
+    probe.unlink()
+    if fresh:
+        shutil.rmtree(out / "evaluations", ignore_errors=True)
+    return out

@@ -1,0 +1,56 @@
+"""Entry point: parses, dispatches, and turns errors into one line and an exit status."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from actlab.cli.parser import build_parser
+
+# "module:class" of the errors that mean bad input; imported only once something has been raised.
+BAD_INPUT = (
+    "actlab.activations:FactError",
+    "actlab.activations:ActivationLookupError",
+    "actlab.activations:NotElementwiseError",
+    "actlab.cli.where:WhereError",
+    "actlab.config:ConfigError",
+    "actlab.data:DataError",
+    "actlab.report:ResultsError",
+    "actlab.training:CheckpointError",
+    "actlab.training:NotFiniteError",
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit status.
+
+    Args:
+        argv: the arguments after the program's name; those of the process where None.
+    """
+    parser = build_parser()
+    arguments = parser.parse_args(argv)
+    if arguments.command is None:
+        parser.print_help()
+        return 2
+    try:
+        return importlib.import_module(f"actlab.cli.{arguments.module}").main(arguments)
+    except KeyboardInterrupt:
+        print("\nactlab: interrupted; the same command continues where it stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output is gone, as with `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if arguments.debug or not _is_bad_input(error):
+            raise
+        print(f"actlab: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+
+
+def _is_bad_input(error: Exception) -> bool:
+    if isinstance(error, OSError):
+        return True
+    kinds = (name.partition(":")[::2] for name in BAD_INPUT)
+    return isinstance(error, tuple(getattr(importlib.import_module(module), kind) for module, kind in kinds))

@@ -1,0 +1,87 @@
+"""The arguments of every command; imports neither jax nor anything else that is slow."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from actlab import __version__
+
+EPILOG = """examples:
+  actlab list --family gated --where "slope.lower > -0.2"
+  actlab evaluate swish --against relu,tanh
+  actlab evaluate my_functions.py:bump mypackage.layers:gate --systems uncertainty --seeds 10
+  actlab run configs/outliers/friedman1.toml seeds=5 --out runs/friedman1
+  actlab report runs/evaluate-swish
+
+exit status: 0 done; 1 a claim or an expected number was missed; 2 bad input; 130 interrupted (run it again to resume)
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser; each command names the module of `actlab.cli` that carries it out."""
+    parser = argparse.ArgumentParser(
+        prog="actlab",
+        description="The reference laboratory for activation functions: facts, systems that rely on them, evidence.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"actlab {__version__}")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND")
+    for add in (_add_list, _add_evaluate, _add_run, _add_report):
+        add(commands)
+    return parser
+
+
+def _command(commands: argparse._SubParsersAction, name: str, module: str, text: str) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        name, help=text, description=text, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.set_defaults(module=module)
+    parser.add_argument(
+        "--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error"
+    )
+    return parser
+
+
+def _add_list(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "list", "listing", "list the activations of the zoo with their facts")
+    parser.add_argument("--family", metavar="F", help="only this family: rectifiers, sigmoids, gated, ...")
+    parser.add_argument(
+        "--where",
+        metavar="CONDITION",
+        help='only those whose facts meet it: "slope.lower > 0", "smoothness >= 1 and range.upper <= 1", '
+        '"monotone == strictly increasing"',
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _add_evaluate(commands: argparse._SubParsersAction) -> None:
+    text = "put activations through the systems, against baselines, and write the report"
+    parser = _command(commands, "evaluate", "evaluating", text)
+    parser.add_argument(
+        "activations",
+        nargs="+",
+        metavar="ACTIVATION",
+        help="a name of the zoo, module:function or path/to/file.py:function",
+    )
+    parser.add_argument("--against", metavar="A,B", default="relu,gelu,tanh", help="baselines, comma-separated")
+    parser.add_argument("--systems", metavar="S,T", help="only these systems, comma-separated (all where not given)")
+    parser.add_argument("--seeds", type=int, metavar="N", default=5, help="seeds of every evaluation")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where the report goes (default runs/evaluate-NAMES)")
+    parser.add_argument("--fresh", action="store_true", help="compute again what an earlier run left in DIR")
+    parser.add_argument("--json", action="store_true", help="print the results as JSON instead of a table")
+
+
+def _add_run(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "run", "running", "run an experiment from its configuration and decide its claims")
+    parser.add_argument("config", type=Path, metavar="CONFIG", help="a TOML file that names its experiment")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="changes to the configuration, dotted keys")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="run directory: config, metrics, checkpoints, report")
+    parser.add_argument("--resume", action="store_true", help="continue the run in DIR")
+
+
+def _add_report(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "report", "reporting", "write the HTML report of finished runs again")
+    parser.add_argument("directories", nargs="+", type=Path, metavar="DIR", help="directories with a results.json")

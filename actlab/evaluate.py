@@ -1,0 +1,141 @@
+"""Runs the systems' evaluations of activations, in order and resumably, and gathers their results."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from actlab import __version__, systems
+from actlab.activations import Activation, FactError
+from actlab.measurement import Evaluation, System
+from actlab.report import Results, RunInfo, SystemResults, decode_evaluation, describe, encode_evaluation
+
+
+@dataclass(frozen=True)
+class Step:
+    """One evaluation finished or reused: what a progress display needs.
+
+    Attributes:
+        done: evaluations finished so far, this one included.
+        total: evaluations in all.
+        system: the system's name.
+        subject: the activation's name, or "references".
+        seconds: how long this one took; 0 where it was reused.
+        remaining: expected seconds to the end; None until an evaluation has been timed.
+    """
+
+    done: int
+    total: int
+    system: str
+    subject: str
+    seconds: float
+    remaining: float | None
+
+
+@dataclass
+class _Clock:
+    """Expected time to the end from the evaluations timed so far, system by system."""
+
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+
+    def remaining(self, left: Sequence[str]) -> float | None:
+        """Systems not yet timed count as the mean of those that are; the first of each compiles and counts in full."""
+        if not self.seconds:
+            return None
+        mean = {name: float(np.mean(s)) for name, s in self.seconds.items()}
+        unseen = float(np.mean(list(mean.values())))
+        return sum(mean.get(name, unseen) for name in left)
+
+
+def evaluate(
+    subjects: Sequence[Activation],
+    baselines: Sequence[Activation],
+    *,
+    names: Sequence[str] = systems.NAMES,
+    seeds: Sequence[int],
+    run: RunInfo,
+    store: Path | None = None,
+    started: Callable[[str, str], None] = lambda system, subject: None,
+    finished: Callable[[Step], None] = lambda step: None,
+) -> Results:
+    """Evaluates every activation in every system.
+
+    An activation that a system refuses is recorded as refused with the reason; any other error stops the evaluation.
+
+    Args:
+        subjects: the activations in question.
+        baselines: those that they are compared with.
+        names: the systems.
+        seeds: the seeds of every evaluation; equal seeds pair the measurements.
+        run: how the results came about.
+        store: folder in which each finished evaluation is kept and from which it is reused; None keeps nothing.
+        started: called before each evaluation with system and activation.
+        finished: called after each.
+
+    Raises:
+        ValueError: no such system, or two activations of one name.
+    """
+    activations = (*subjects, *baselines)
+    profiles = [describe(a, "subject" if i < len(subjects) else "baseline") for i, a in enumerate(activations)]
+    plan = [systems.load(name) for name in names]
+    tasks = [(s, a) for s in plan for a in (None, *activations)]
+    clock, found, spent = _Clock(), {}, dict.fromkeys(names, 0.0)
+    for number, (system, activation) in enumerate(tasks):
+        label = "references" if activation is None else activation.name
+        started(system.name, label)
+        kept = None if store is None else store / f"{system.name}-{_digest(system, activation, seeds)}.json"
+        begin = time.perf_counter()
+        evaluation, reused = _reuse_or_run(system, activation, tuple(seeds), kept)
+        seconds = time.perf_counter() - begin
+        if not reused and activation is not None:
+            clock.seconds.setdefault(system.name, []).append(seconds)
+        spent[system.name] += seconds
+        found[system.name, label if activation is not None else None] = evaluation
+        left = [s.name for s, a in tasks[number + 1 :] if a is not None]
+        finished(Step(number + 1, len(tasks), system.name, label, 0.0 if reused else seconds, clock.remaining(left)))
+    gathered = [
+        SystemResults.of(s, {a.name: found[s.name, a.name] for a in activations}, found[s.name, None], spent[s.name])
+        for s in plan
+    ]
+    return Results(tuple(profiles), tuple(gathered), run)
+
+
+def _reuse_or_run(
+    system: System, activation: Activation | None, seeds: tuple[int, ...], kept: Path | None
+) -> tuple[Evaluation, bool]:
+    if kept is not None and kept.is_file():
+        return decode_evaluation(kept.read_text(encoding="utf-8")), True
+    evaluation = _run(system, activation, seeds)
+    if kept is not None:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        partial = kept.with_suffix(".partial")
+        partial.write_text(encode_evaluation(evaluation), encoding="utf-8")
+        partial.replace(kept)  # atomic: a kill leaves the old state or the new one
+    return evaluation, False
+
+
+def _run(system: System, activation: Activation | None, seeds: tuple[int, ...]) -> Evaluation:
+    if activation is None:
+        return system.references(seeds)
+    try:
+        return system.evaluate(activation, seeds)
+    except FactError as error:
+        return Evaluation(refused=str(error))
+
+
+def _digest(system: System, activation: Activation | None, seeds: Sequence[int]) -> str:
+    """Identifies an evaluation by what it depends on: the version, system, seeds and the activation's behaviour."""
+    parts = [__version__, jax.__version__, system.name, repr(tuple(seeds))]
+    if activation is not None:
+        points = jnp.asarray(np.linspace(-12.0, 12.0, 4801), jnp.float32)
+        values = np.stack([np.asarray(activation(points)), np.asarray(activation.slope(points))])
+        parts += [activation.name, json.dumps(activation.facts.as_json()), values.tobytes().hex()]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

@@ -1,0 +1,94 @@
+"""The table of all activations that the laws are tested on, evaluated once, as one compiled program, in float64."""
+
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import actlab.activations as al
+
+VARIANTS = {
+    "leaky_relu": [{"negative_slope": 0.2}, {"negative_slope": -0.5}, {"negative_slope": 0.0}, {"negative_slope": 1.0}],
+    "prelu": [{"alpha": 1.5}],
+    "threshold": [{"threshold": 0.5, "value": 2.0}, {"threshold": -1.0, "value": -1.0}],
+    "hard_tanh": [{"lower": -2.0, "upper": 0.5}],
+    "elu": [{"alpha": 2.0}, {"alpha": -0.5}],
+    "celu": [{"alpha": 0.3}],
+    "softplus": [{"beta": 3.0}],
+    "squareplus": [{"b": 0.3}],
+    "isru": [{"alpha": 3.0}],
+    "isrlu": [{"alpha": 0.2}],
+    "swish": [{"beta": 2.5}, {"beta": -1.5}, {"beta": 0.0}],
+    "aptx": [{"beta": 0.7, "gamma": 1.3}],
+    "plu": [{"alpha": 0.4, "c": 2.0}],
+    "natural_log_relu": [{"beta": 1.7}],
+}
+
+CASES = dict(al.ZOO)
+for _name, _bindings in VARIANTS.items():
+    for _binding in _bindings:
+        CASES[f"{_name}({', '.join(f'{k}={v}' for k, v in _binding.items())})"] = al.ZOO[_name].bind(**_binding)
+
+EXACT = {name: act for name, act in CASES.items() if act.facts.gradient == "exact"}
+
+
+def kinks(act: al.Activation) -> np.ndarray:
+    return np.asarray([float(k) for k in act.facts.kinks or ()])
+
+
+def grid() -> np.ndarray:
+    """Dense on [-12, 12], geometric up to 1e8, and every kink of any activation with its two neighbours."""
+    far = np.geomspace(1e-12, 1e8, 401)
+    special = np.unique(np.concatenate([kinks(a) for a in CASES.values()]))
+    near = [special, np.nextafter(special, math.inf), np.nextafter(special, -math.inf)]
+    return np.unique(np.concatenate([np.linspace(-12, 12, 48001), far, -far, *near]))
+
+
+GRID = grid()
+
+
+def away(act: al.Activation, distance: float) -> np.ndarray:
+    """The points of the grid at least so far from every kink."""
+    gap = np.min([np.abs(GRID - k) for k in kinks(act)], axis=0, initial=math.inf) if kinks(act).size else np.inf
+    return np.broadcast_to(np.asarray(gap) > distance, GRID.shape)
+
+
+def raw(act: al.Elementary):
+    """The formula of f itself, without its closed-form derivatives."""
+    parameters = {k: jnp.asarray(v, jnp.float64) for k, v in act.parameters.items()}
+    return functools.partial(act.definition.derivatives[0], **parameters)
+
+
+def derivative(f, x):
+    return jax.jvp(f, (x,), (jnp.ones_like(x),))[1]
+
+
+STEP = 1e-5
+
+
+def portrait(act: al.Elementary, x) -> dict:
+    """f, f', f'', f''', the autodiff of the raw formula, and central differences."""
+
+    def difference(f):
+        return (f(x + STEP) - f(x - STEP)) / (2 * STEP)
+
+    return {
+        "range": act(x),
+        "slope": act.slope(x),
+        "curvature": act.curvature(x),
+        "third": derivative(act.curvature, x),
+        "autodiff": derivative(raw(act), x),
+        "slope by differences": difference(act),
+        "curvature by differences": difference(act.slope),
+        "third by differences": difference(act.curvature),
+    }
+
+
+@functools.cache
+def portraits() -> dict[str, dict[str, np.ndarray]]:
+    """One compiled program for the whole table."""
+    with jax.enable_x64(True):
+        run = jax.jit(lambda x: {name: portrait(act, x) for name, act in CASES.items()})
+        return jax.device_get(run(jnp.asarray(GRID)))

@@ -1,0 +1,87 @@
+import json
+import sys
+from pathlib import Path
+
+import jax
+import pytest
+
+from actlab.cli import main
+
+EXPERIMENT = """
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from actlab.measurement import Claim, Curve, Measurement
+
+
+@dataclass(frozen=True)
+class Config:
+    offset: float = 0.0
+    seeds: Annotated[int, Field(ge=2)] = 3
+
+
+def run(config, out, report):
+    report("measuring")
+    values = np.arange(config.seeds) + config.offset
+    found = Measurement("error", "relu", values)
+    return [found], [Claim("the error is small", "none", found, at_most=5.0)], [
+        Curve("error", "relu", np.arange(2), np.zeros((3, 2)), "x", "y")
+    ]
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ACTLAB_COMPILATION_CACHE", jax.config.jax_compilation_cache_dir or "")
+    for name in [n for n in sys.modules if n.partition(".")[0] == "experiments"]:
+        monkeypatch.delitem(sys.modules, name)
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments" / "toy_experiment.py").write_text(EXPERIMENT)
+    (tmp_path / "configs" / "toy").mkdir(parents=True)
+    path = tmp_path / "configs" / "toy" / "toy.toml"
+    path.write_text('experiment = "toy_experiment"\nseeds = 4')
+    yield path
+    for name in [n for n in sys.modules if n.partition(".")[0] == "experiments"]:
+        del sys.modules[name]
+
+
+def test_claim_that_holds_exits_0_and_keeps_everything(config: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["run", str(config), "offset=1.0", "--out", "out"]) == 0
+    assert "holds: the error is small" in capsys.readouterr().out
+    assert json.loads(Path("out/config.json").read_text()) == {"offset": 1.0, "seeds": 4}
+    record = json.loads(Path("out/measurements.json").read_text())
+    assert record["claims"][0]["verdict"] == "holds"
+    assert record["measurements"][0]["seeds"] == 4
+
+
+def test_claim_that_fails_exits_1(config: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["run", str(config), "offset=100"]) == 1
+    assert "fails: the error is small" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["seeds=1"], "seeds = 1: Input should be greater than or equal to 2"),
+        (["ofset=1"], "unknown key 'ofset' (did you mean 'offset'?); known: offset, seeds"),
+        (["offset=far"], "offset = 'far'"),
+        (["--resume"], "--resume needs --out"),
+        (["--resume", "--out", "nowhere"], "there is no run in nowhere"),
+    ],
+)
+def test_refusals(config: Path, capsys: pytest.CaptureFixture, overrides: list[str], message: str) -> None:
+    assert main(["run", str(config), *overrides]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_run_is_only_ever_resumed_with_its_own_settings(config: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["run", str(config), "--out", "out"]) == 0
+    assert main(["run", str(config), "--out", "out"]) == 2
+    assert "add --resume to continue it" in capsys.readouterr().err
+    assert main(["run", str(config), "--out", "out", "--resume"]) == 0
+    assert main(["run", str(config), "offset=2", "--out", "out", "--resume"]) == 2
+    assert "was run with other settings" in capsys.readouterr().err
