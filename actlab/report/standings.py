@@ -146,8 +146,11 @@ def _sentence(subject: str, table: Standings) -> str:
         for v in row.verdicts
         if v.subject in (r.label for r in table.subjects if r.owner == subject)
     ]
-    parts = [phrase.format(listing([label for o, label in rows if o == which])) for which, phrase in _PHRASES
-             if any(o == which for o, _ in rows)]
+    parts = [
+        phrase.format(listing([label for o, label in rows if o == which]))
+        for which, phrase in _PHRASES
+        if any(o == which for o, _ in rows)
+    ]
     quantity = table.rows[0].measurement.name
     if not parts:
         return f"{subject}: {quantity} was measured, with no baseline to compare it with."

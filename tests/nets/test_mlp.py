@@ -95,9 +95,7 @@ def test_an_ensemble_over_seeds_and_activation_parameters_is_one_program() -> No
     keys = jax.random.split(jax.random.key(0), 3)
     members = ensemble(run)(keys, swish.bind(beta=jnp.array([0.5, 1.0, 2.0])))
     solo = jax.jit(run)(keys[2], swish.bind(beta=2.0))
-    jax.tree.map(
-        lambda m, s: np.testing.assert_allclose(m[2], s, atol=1e-5), members.state.params, solo.state.params
-    )
+    jax.tree.map(lambda m, s: np.testing.assert_allclose(m[2], s, atol=1e-5), members.state.params, solo.state.params)
     np.testing.assert_allclose(members.state.rest["nonlinearity"]["held"]["parameters"]["beta"], [0.5, 1.0, 2.0])
 
 

@@ -84,7 +84,9 @@ def test_a_filter_chooses_what_is_trained() -> None:
 
 
 def raw(tree):
-    return [jax.random.key_data(v) if jnp.issubdtype(v.dtype, jax.dtypes.prng_key) else v for v in jax.tree.leaves(tree)]
+    return [
+        jax.random.key_data(v) if jnp.issubdtype(v.dtype, jax.dtypes.prng_key) else v for v in jax.tree.leaves(tree)
+    ]
 
 
 def test_two_halves_equal_the_whole_bit_for_bit(fitted) -> None:
