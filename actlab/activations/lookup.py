@@ -86,12 +86,12 @@ def check_elementwise(act: Activation) -> Activation:
     Raises:
         NotElementwiseError: names the first difference found.
     """
-    points = jnp.asarray(np.linspace(-2.3, 2.9, 12).reshape(3, 4), jnp.float32)
     # A user's function itself, at its defaults: its parameters may be traced, and the Activation casts what it returns.
     raw = act
     if isinstance(act, Elementary):
         raw = functools.partial(act.definition.derivatives[0], **act.definition.defaults)
     with jax.ensure_compile_time_eval():
+        points = jnp.asarray(np.linspace(-2.3, 2.9, 12).reshape(3, 4), jnp.float32)
         together = _applied(act.name, raw, points)
         if together.shape != points.shape or together.dtype != points.dtype:
             raise NotElementwiseError(
