@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib
 import importlib.util
 import sys
@@ -15,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from actlab.activations.activation import Activation, activation
+from actlab.activations.activation import Activation, Elementary, activation
 
 
 class ActivationLookupError(LookupError):
@@ -85,19 +86,18 @@ def check_elementwise(act: Activation) -> Activation:
     Raises:
         NotElementwiseError: names the first difference found.
     """
-    points = jnp.asarray(np.linspace(-2.3, 2.9, 12).reshape(3, 4), jnp.float32)
+    # A user's function itself, at its defaults: its parameters may be traced, and the Activation casts what it returns.
+    raw = act
+    if isinstance(act, Elementary):
+        raw = functools.partial(act.definition.derivatives[0], **act.definition.defaults)
     with jax.ensure_compile_time_eval():
-        try:
-            together = act(points)
-        except Exception as error:
-            raise NotElementwiseError(
-                f"{act.name} fails on a float32 array of shape (3, 4): {type(error).__name__}: {_first_line(error)}"
-            ) from error
+        points = jnp.asarray(np.linspace(-2.3, 2.9, 12).reshape(3, 4), jnp.float32)
+        together = _applied(act.name, raw, points)
         if together.shape != points.shape or together.dtype != points.dtype:
             raise NotElementwiseError(
                 f"{act.name} is not elementwise: it maps float32 (3, 4) to {together.dtype} {together.shape}"
             )
-        alone = jnp.concatenate([act(p) for p in points.reshape(-1, 1)]).reshape(points.shape)
+        alone = jnp.concatenate([_applied(act.name, raw, p) for p in points.reshape(-1, 1)]).reshape(points.shape)
     difference = np.abs(np.asarray(together) - np.asarray(alone))
     scale = 1e-5 * (1.0 + np.abs(np.asarray(alone)))
     if np.any(difference > scale):  # NaN compares false: a function may be undefined somewhere
@@ -107,6 +107,15 @@ def check_elementwise(act: Activation) -> Activation:
             f"{together[where]:.6g} in an array"
         )
     return act
+
+
+def _applied(name: str, function: Callable[..., Any], x: jax.Array) -> jax.Array:
+    try:
+        return jnp.asarray(function(x))
+    except Exception as error:
+        raise NotElementwiseError(
+            f"{name} fails on a float32 array of shape {x.shape}: {type(error).__name__}: {_first_line(error)}"
+        ) from error
 
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
