@@ -13,7 +13,7 @@ DEEP = -60.0
 """Below it `exp` is computed 2^46 times too large, so that a factor in front comes in before the result underflows."""
 
 LIFT = round(46 * math.log(2) * 2**17) / 2**17  # adding it to a float32 in (-128, -60) is exact
-LIFT_ERROR = 46 * math.log(2) - LIFT
+LIFT_ERROR = math.expm1(46 * math.log(2) - LIFT)
 
 
 def decay(x: Array) -> Array:

@@ -104,7 +104,8 @@ def _softsign_slope(x: Array) -> Array:
 )
 def softsign(x: Array) -> Array:
     """f(x) = x / (1 + |x|); its slope as 1/(1 + |x|)^2, which autodiff gets below 0 by cancellation."""
-    return x / (1 + jnp.abs(x))
+    size = jnp.abs(x)
+    return jnp.where(size < 1, x / (1 + size), jnp.sign(x) * (1 - 1 / (1 + size)))  # monotone in float32 too
 
 
 def _lorentz(x: Array) -> Array:
