@@ -92,3 +92,14 @@ def portraits() -> dict[str, dict[str, np.ndarray]]:
     with jax.enable_x64(True):
         run = jax.jit(lambda x: {name: portrait(act, x) for name, act in CASES.items()})
         return jax.device_get(run(jnp.asarray(GRID)))
+
+
+def overflows(reference, dtype):
+    """Where the real result, rounded, exceeds the dtype."""
+    return np.abs(reference) > float(jnp.finfo(dtype).max) * (1 - float(jnp.finfo(dtype).eps))
+
+
+def stride(step: int, start: int = 0) -> np.ndarray:
+    """Every step-th float32 by bit pattern, the finite ones."""
+    numbers = np.arange(start, 2**32, step, dtype=np.int64).astype(np.uint32).view(np.float32)
+    return numbers[np.isfinite(numbers)]
