@@ -2,6 +2,24 @@
 
 from actlab.activations.activation import Activation, Elementary, activation
 from actlab.activations.algebra import add, affine, compose, mix, negate
+from actlab.activations.biology import (
+    boltzmann,
+    hill,
+    hill_repression,
+    michaelis_menten,
+    naka_rushton,
+)
+from actlab.activations.bounded import (
+    BoundedRange,
+    BoundedSlope,
+    bounded_range,
+    bounded_slope,
+)
+from actlab.activations.capped import (
+    CappedPositive,
+    capped_positive,
+    soft_cap,
+)
 from actlab.activations.domain import POSITIVE, REAL_LINE, Domain
 from actlab.activations.facts import SMOOTH, UNKNOWN, FactError, Facts
 from actlab.activations.gated import (
@@ -24,6 +42,7 @@ from actlab.activations.hard import (
     sparse_sigmoid,
 )
 from actlab.activations.interval import REALS, Interval
+from actlab.activations.inversion import invert
 from actlab.activations.lookup import (
     ActivationLookupError,
     NotElementwiseError,
@@ -31,6 +50,14 @@ from actlab.activations.lookup import (
     check_elementwise,
     get,
     resolve,
+)
+from actlab.activations.periodic import (
+    cos,
+    gcu,
+    sin,
+    sinc,
+    sine,
+    snake,
 )
 from actlab.activations.rectifiers import (
     absolute,
@@ -92,6 +119,9 @@ __all__ = [
     "ZOO",
     "Activation",
     "ActivationLookupError",
+    "BoundedRange",
+    "BoundedSlope",
+    "CappedPositive",
     "Domain",
     "Elementary",
     "FactError",
@@ -107,15 +137,21 @@ __all__ = [
     "as_activation",
     "asinh",
     "bent_identity",
+    "boltzmann",
+    "bounded_range",
     "bounded_relu",
+    "bounded_slope",
+    "capped_positive",
     "celu",
     "check_elementwise",
     "compose",
+    "cos",
     "displaced_relu",
     "elish",
     "elu",
     "erf",
     "exponential",
+    "gcu",
     "gelu",
     "gelu_tanh",
     "get",
@@ -125,7 +161,10 @@ __all__ = [
     "hard_sigmoid",
     "hard_swish",
     "hard_tanh",
+    "hill",
+    "hill_repression",
     "identity",
+    "invert",
     "isrlu",
     "isru",
     "leaky_relu",
@@ -133,8 +172,10 @@ __all__ = [
     "lisht",
     "log_sigmoid",
     "logish",
+    "michaelis_menten",
     "mish",
     "mix",
+    "naka_rushton",
     "natural_log_relu",
     "negate",
     "phish",
@@ -149,7 +190,12 @@ __all__ = [
     "selu",
     "serf",
     "sigmoid",
+    "sin",
+    "sinc",
+    "sine",
     "smish",
+    "snake",
+    "soft_cap",
     "soft_shrink",
     "softplus",
     "softsign",

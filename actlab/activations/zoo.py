@@ -13,6 +13,9 @@ FAMILIES = (
     "sigmoids",
     "gated",
     "self_gated",
+    "periodic",
+    "biology",
+    "capped",
 )
 """The modules that define activations, in the order of `ZOO`."""
 
