@@ -24,6 +24,7 @@ from actlab.activations.hard import (
     sparse_sigmoid,
 )
 from actlab.activations.interval import REALS, Interval
+from actlab.activations.logarithms import asinh, natural_log_relu, symmetric_log
 from actlab.activations.lookup import (
     ActivationLookupError,
     NotElementwiseError,
@@ -37,7 +38,6 @@ from actlab.activations.rectifiers import (
     displaced_relu,
     identity,
     leaky_relu,
-    natural_log_relu,
     plu,
     prelu,
     relu,
@@ -59,18 +59,16 @@ from actlab.activations.self_gated import (
 )
 from actlab.activations.sigmoids import (
     arctan,
-    asinh,
-    bent_identity,
     erf,
     gudermannian,
     isru,
     lecun_tanh,
     sigmoid,
     softsign,
-    symmetric_log,
     tanh,
 )
 from actlab.activations.smooth_rectifiers import (
+    bent_identity,
     celu,
     elu,
     exponential,

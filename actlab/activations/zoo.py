@@ -11,6 +11,7 @@ FAMILIES = (
     "hard",
     "smooth_rectifiers",
     "sigmoids",
+    "logarithms",
     "gated",
     "self_gated",
 )

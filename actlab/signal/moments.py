@@ -110,7 +110,7 @@ def _traced(activation: Activation, mean: float, deviation: float) -> Moments:
     return Moments(*(jnp.tensordot(weights, v, 1) for v in values))
 
 
-def _three(activation: Activation, z: Float[Array, "..."]) -> tuple[Array, Array, Array]:
+def _three(activation: Activation, z: Float[Array, "*shape"]) -> tuple[Array, Array, Array]:
     f, slope = activation(z), activation.slope(z)
     return f, f**2, slope**2
 

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
-from jaxtyping import Array, Int, Key
+from jaxtyping import Array, Key
 
 from actlab.training.batches import batch_of, batches_per_epoch, carried_order, rows, take
 
@@ -35,9 +35,9 @@ class TrainState:
     params: Any
     rest: Any
     opt_state: Any
-    step: Int[Array, ""]
-    order_key: Key[Array, "..."]
-    loss_key: Key[Array, "..."]
+    step: Any
+    order_key: Any
+    loss_key: Any
 
 
 @jax.tree_util.register_dataclass
@@ -52,7 +52,7 @@ class Fitted:
     """
 
     state: TrainState
-    metrics: dict[str, Array]
+    metrics: Any
     graphdef: Any = field(metadata={"static": True})
 
     def model(self) -> Any:
@@ -142,7 +142,7 @@ def one_step(
     """One gradient step on one batch: the new state and its metrics, scalars."""
 
     def objective(params: Any) -> tuple[Array, tuple[dict[str, Array], Any]]:
-        model = nnx.merge(graphdef, params, state.rest)
+        model = nnx.merge(graphdef, params, state.rest, copy=True)  # its own variables, free to be updated
         value, extra = _with_extra(loss(model, batch, jax.random.fold_in(state.loss_key, state.step)))
         return value, (extra, _others(model, state.rest))
 

@@ -16,7 +16,7 @@ class Net(nnx.Module):
     """Everything a state can hold: parameters, batch statistics, a dropout counter, a plain array."""
 
     def __init__(self, rngs: nnx.Rngs):
-        self.first = nnx.Linear(3, 8, rngs=rngs)
+        self.first = nnx.Linear(3, 8, use_bias=False, rngs=rngs)  # before a norm, a bias has gradient 0
         self.norm = nnx.BatchNorm(8, rngs=rngs)
         self.drop = nnx.Dropout(0.1, rngs=rngs)
         self.last = nnx.Linear(8, 1, rngs=rngs)
