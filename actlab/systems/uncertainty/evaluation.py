@@ -71,7 +71,7 @@ def _run(activation: Any, head: Gaussian, seeds: tuple[int, ...]) -> Scores:
         return gaussian_scores(mean, log_variance, split.y_test, split.y_scale)
 
     keys = jax.vmap(jax.random.key)(jnp.asarray(seeds))
-    return ensemble(run)(keys, jax.tree.map(jnp.asarray, _splits(seeds)))
+    return jax.tree.map(np.asarray, ensemble(run)(keys, jax.tree.map(jnp.asarray, _splits(seeds))))
 
 
 def evaluate(activation: Any, seeds: tuple[int, ...]) -> Evaluation:
@@ -99,14 +99,14 @@ def _as_variance(
         head = gaussian_of(activation, FLOOR)
     except al.FactError as error:
         return (), (), f"Not measured as a variance map: {error}"
-    nll = np.asarray(_run(al.tanh, head, seeds).nll)
-    gradients = np.asarray(_gradients(head))
+    nll = _run(al.tanh, head, seeds).nll
+    gradients = _gradients(head)
     curve = Curve(GRADIENT, f"{name} + {FLOOR:g}", RAW, gradients, "raw output", "|gradient|, nats", log_y=True)
     return (Measurement(AS_VARIANCE, name, nll, "nats", "lower", seeds),), (curve,), _gradient_note(head, gradients)
 
 
-def _gradients(head: Gaussian) -> Float[Array, " points"]:
-    return jax.jit(lambda raw: raw_gradient(head, raw, 1.0))(jnp.asarray(RAW, jnp.float32))
+def _gradients(head: Gaussian) -> Float[np.ndarray, " points"]:
+    return np.asarray(jax.jit(lambda raw: raw_gradient(head, raw, 1.0))(jnp.asarray(RAW, jnp.float32)))
 
 
 @functools.cache
