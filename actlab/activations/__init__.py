@@ -93,7 +93,6 @@ from actlab.activations.rectifiers import (
     displaced_relu,
     identity,
     leaky_relu,
-    natural_log_relu,
     plu,
     prelu,
     relu,
@@ -117,15 +116,12 @@ from actlab.activations.self_gated import (
 )
 from actlab.activations.sigmoids import (
     arctan,
-    asinh,
-    bent_identity,
     erf,
     gudermannian,
     isru,
     lecun_tanh,
     sigmoid,
     softsign,
-    symmetric_log,
     tanh,
 )
 from actlab.activations.smooth_rectifiers import (
