@@ -6,7 +6,7 @@ from actlab.training.compilation import enable_compilation_cache
 from actlab.training.ensembles import STRATEGIES, ensemble
 from actlab.training.fit import Fitted, TrainState, advance, begin, fit
 from actlab.training.loop import NotFiniteError, train
-from actlab.training.mesh import make_mesh
+from actlab.training.mesh import make_mesh, rows_of_batch
 from actlab.training.progress import Progress, Terminal
 from actlab.training.writers import JsonLines, TensorBoard, Writer, read_metrics
 
@@ -31,6 +31,7 @@ __all__ = [
     "fit",
     "make_mesh",
     "read_metrics",
+    "rows_of_batch",
     "run_folder",
     "train",
 ]
