@@ -1,9 +1,46 @@
 """Activations: pure elementwise functions together with the facts that others rely on."""
 
-from actlab.activations.activation import Activation, Elementary, activation
-from actlab.activations.algebra import add, affine, compose, mix, negate
-from actlab.activations.domain import POSITIVE, REAL_LINE, Domain
-from actlab.activations.facts import SMOOTH, UNKNOWN, FactError, Facts
+from actlab.activations.activation import (
+    Activation,
+    Elementary,
+    activation,
+)
+from actlab.activations.algebra import (
+    add,
+    affine,
+    compose,
+    mix,
+    negate,
+)
+from actlab.activations.biology import (
+    boltzmann,
+    hill,
+    hill_repression,
+    michaelis_menten,
+    naka_rushton,
+)
+from actlab.activations.bounded import (
+    BoundedRange,
+    BoundedSlope,
+    bounded_range,
+    bounded_slope,
+)
+from actlab.activations.capped import (
+    CappedPositive,
+    capped_positive,
+    soft_cap,
+)
+from actlab.activations.domain import (
+    POSITIVE,
+    REAL_LINE,
+    Domain,
+)
+from actlab.activations.facts import (
+    SMOOTH,
+    UNKNOWN,
+    FactError,
+    Facts,
+)
 from actlab.activations.gated import (
     aptx,
     gelu,
@@ -23,8 +60,18 @@ from actlab.activations.hard import (
     soft_shrink,
     sparse_sigmoid,
 )
-from actlab.activations.interval import REALS, Interval
-from actlab.activations.logarithms import asinh, natural_log_relu, symmetric_log
+from actlab.activations.interval import (
+    REALS,
+    Interval,
+)
+from actlab.activations.inversion import (
+    invert,
+)
+from actlab.activations.logarithms import (
+    asinh,
+    natural_log_relu,
+    symmetric_log,
+)
 from actlab.activations.lookup import (
     ActivationLookupError,
     NotElementwiseError,
@@ -32,6 +79,14 @@ from actlab.activations.lookup import (
     check_elementwise,
     get,
     resolve,
+)
+from actlab.activations.periodic import (
+    cos,
+    gcu,
+    sin,
+    sinc,
+    sine,
+    snake,
 )
 from actlab.activations.rectifiers import (
     absolute,
@@ -46,7 +101,9 @@ from actlab.activations.rectifiers import (
     squared_relu,
     threshold,
 )
-from actlab.activations.requirement import require
+from actlab.activations.requirement import (
+    require,
+)
 from actlab.activations.self_gated import (
     elish,
     lisht,
@@ -78,24 +135,30 @@ from actlab.activations.smooth_rectifiers import (
     softplus,
     squareplus,
 )
-from actlab.activations.zoo import ALIASES, ZOO
+from actlab.activations.zoo import (
+    ALIASES,
+    ZOO,
+)
 
 __all__ = [
     "ALIASES",
-    "POSITIVE",
-    "REALS",
-    "REAL_LINE",
-    "SMOOTH",
-    "UNKNOWN",
-    "ZOO",
     "Activation",
     "ActivationLookupError",
+    "BoundedRange",
+    "BoundedSlope",
+    "CappedPositive",
     "Domain",
     "Elementary",
     "FactError",
     "Facts",
     "Interval",
     "NotElementwiseError",
+    "POSITIVE",
+    "REALS",
+    "REAL_LINE",
+    "SMOOTH",
+    "UNKNOWN",
+    "ZOO",
     "absolute",
     "activation",
     "add",
@@ -105,15 +168,21 @@ __all__ = [
     "as_activation",
     "asinh",
     "bent_identity",
+    "boltzmann",
+    "bounded_range",
     "bounded_relu",
+    "bounded_slope",
+    "capped_positive",
     "celu",
     "check_elementwise",
     "compose",
+    "cos",
     "displaced_relu",
     "elish",
     "elu",
     "erf",
     "exponential",
+    "gcu",
     "gelu",
     "gelu_tanh",
     "get",
@@ -123,7 +192,10 @@ __all__ = [
     "hard_sigmoid",
     "hard_swish",
     "hard_tanh",
+    "hill",
+    "hill_repression",
     "identity",
+    "invert",
     "isrlu",
     "isru",
     "leaky_relu",
@@ -131,8 +203,10 @@ __all__ = [
     "lisht",
     "log_sigmoid",
     "logish",
+    "michaelis_menten",
     "mish",
     "mix",
+    "naka_rushton",
     "natural_log_relu",
     "negate",
     "phish",
@@ -147,7 +221,12 @@ __all__ = [
     "selu",
     "serf",
     "sigmoid",
+    "sin",
+    "sinc",
+    "sine",
     "smish",
+    "snake",
+    "soft_cap",
     "soft_shrink",
     "softplus",
     "softsign",

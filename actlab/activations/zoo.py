@@ -18,6 +18,9 @@ FAMILIES = (
     "logarithms",
     "gated",
     "self_gated",
+    "periodic",
+    "biology",
+    "capped",
 )
 """The modules that define activations, in the order of `ZOO`."""
 

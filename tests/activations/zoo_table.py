@@ -24,6 +24,13 @@ VARIANTS = {
     "aptx": [{"beta": 0.7, "gamma": 1.3}],
     "plu": [{"alpha": 0.4, "c": 2.0}],
     "natural_log_relu": [{"beta": 1.7}],
+    "sine": [{"omega": 1.7}],
+    "snake": [{"a": 0.4}],
+    "hill": [{"n": 1.0, "K": 2.0}, {"n": 1.5, "K": 0.5}, {"n": 0.7}, {"n": 3.0, "K": 0.6}, {"n": 8.0}],
+    "hill_repression": [{"n": 4.0, "K": 1.5}],
+    "naka_rushton": [{"R_max": 50.0, "n": 2.6, "sigma": 0.3}],
+    "boltzmann": [{"V_half": -2.0, "k": 0.6}],
+    "soft_cap": [{"width": 4.0}, {"width": 0.3}],
 }
 
 CASES = dict(al.ZOO)
