@@ -61,10 +61,10 @@ def interval(low: float, high: float, decimals: int | None = None, *, signed: bo
     return f"[{number(low, decimals, signed=signed)}, {number(high, decimals, signed=signed)}]"
 
 
-def estimate(measurement: Measurement, *, signed: bool = False) -> str:
+def estimate(measurement: Measurement, decimals: int | None = None, *, signed: bool = False) -> str:
     """Mean and interval: `0.431 [0.420, 0.440]`, or the mean alone and why there is no interval."""
     low, high = measurement.interval
-    decimals = decimals_for(low, high)
+    decimals = decimals_for(low, high) if decimals is None else decimals
     mean = number(measurement.mean, decimals, signed=signed)
     if text := interval(low, high, decimals, signed=signed):
         return f"{mean} {text}"
