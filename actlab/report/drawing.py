@@ -7,6 +7,7 @@ import itertools
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from xml.etree import ElementTree
 
 import matplotlib as mpl
@@ -21,7 +22,7 @@ from actlab.report.sentences import number
 PANEL = (3.9, 2.75)
 """Size of a panel in inches: a phone's width, so that 10 point text is read there unscaled."""
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "actlab",
     "text.parse_math": False,

@@ -35,7 +35,10 @@ def number(value: float, decimals: int | None = None, *, signed: bool = False) -
     if size >= 1e6 or 0 < size < 1e-4:
         mantissa, exponent = f"{size:.2e}".split("e")
         return f"{sign}{mantissa}×10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
-    text = f"{size:.4g}" if decimals is None else f"{size:.{decimals}f}"
+    if decimals is None:
+        text = f"{size:.4g}" if size < 1e3 else f"{size:.0f}"
+    else:
+        text = f"{size:.{decimals}f}"
     return (sign if float(text) else "") + text
 
 
