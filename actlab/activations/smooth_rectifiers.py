@@ -9,9 +9,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from actlab.activations import exponentials
 from actlab.activations.activation import activation
 from actlab.activations.domain import POSITIVE
-from actlab.activations.exponentials import decay, expm1, log1p_unit, positive
+from actlab.activations.exponentials import expm1
 from actlab.activations.facts import SMOOTH, Facts, certain
 from actlab.activations.interval import REALS, Interval, namespace, plain
 
@@ -47,7 +48,7 @@ def _negative(x: Array) -> Array:
 )
 def softplus(x: Array, beta: Array | float = 1.0) -> Array:
     """log(1 + exp(beta*x)) / beta. torch switches to x where beta*x > 20; this does not need to."""
-    return positive(x) + log1p_unit(decay(beta * x)) / beta
+    return exponentials.softplus(x, beta)
 
 
 @activation(
@@ -67,7 +68,7 @@ def softplus(x: Array, beta: Array | float = 1.0) -> Array:
 )
 def log_sigmoid(x: Array) -> Array:
     """log(sigmoid(x)) = -softplus(-x)."""
-    return (x - positive(x)) - log1p_unit(decay(x))
+    return -exponentials.softplus(-x)
 
 
 def _root(x: Array, b: Array | float) -> Array:
