@@ -25,7 +25,7 @@ def test_numbers_with_decimals_and_signs() -> None:
     assert number(0.0301, 2, signed=True) == "+0.03"
     assert number(-0.001, 2) == "0.00"
     assert number(12345.678) == "12346"
-    assert bound(-0.09983935) == "−0.0998394"
+    assert bound(-0.09983938) == "−0.0998394"
     assert bound("inf") == "∞"
     assert decimals_for(0.42, 0.44) == 3
     assert decimals_for(1.0, 1.0) is None
