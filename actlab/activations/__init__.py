@@ -1,5 +1,6 @@
 """Activations: pure elementwise functions together with the facts that others rely on."""
 
+from actlab.activations import surrogates
 from actlab.activations.activation import Activation, Elementary, activation
 from actlab.activations.algebra import add, affine, compose, mix, negate
 from actlab.activations.biology import (
@@ -29,6 +30,14 @@ from actlab.activations.gated import (
     mish,
     quick_gelu,
     swish,
+)
+from actlab.activations.glu import (
+    bilinear,
+    gated,
+    geglu,
+    glu,
+    reglu,
+    swiglu,
 )
 from actlab.activations.hard import (
     bounded_relu,
@@ -97,6 +106,13 @@ from actlab.activations.sigmoids import (
     symmetric_log,
     tanh,
 )
+from actlab.activations.simplex import (
+    entmax,
+    log_softmax,
+    softmax,
+    softmin,
+    sparsemax,
+)
 from actlab.activations.smooth_rectifiers import (
     celu,
     elu,
@@ -106,6 +122,19 @@ from actlab.activations.smooth_rectifiers import (
     selu,
     softplus,
     squareplus,
+)
+from actlab.activations.steps import (
+    bipolar,
+    heaviside,
+    sign,
+)
+from actlab.activations.vector import (
+    VectorActivation,
+    VectorFacts,
+    crelu,
+    groupsort,
+    householder,
+    maxmin,
 )
 from actlab.activations.zoo import ALIASES, ZOO
 
@@ -128,6 +157,8 @@ __all__ = [
     "Facts",
     "Interval",
     "NotElementwiseError",
+    "VectorActivation",
+    "VectorFacts",
     "absolute",
     "activation",
     "add",
@@ -137,6 +168,8 @@ __all__ = [
     "as_activation",
     "asinh",
     "bent_identity",
+    "bilinear",
+    "bipolar",
     "boltzmann",
     "bounded_range",
     "bounded_relu",
@@ -146,23 +179,31 @@ __all__ = [
     "check_elementwise",
     "compose",
     "cos",
+    "crelu",
     "displaced_relu",
     "elish",
     "elu",
+    "entmax",
     "erf",
     "exponential",
+    "gated",
     "gcu",
+    "geglu",
     "gelu",
     "gelu_tanh",
     "get",
+    "glu",
+    "groupsort",
     "gudermannian",
     "hard_mish",
     "hard_shrink",
     "hard_sigmoid",
     "hard_swish",
     "hard_tanh",
+    "heaviside",
     "hill",
     "hill_repression",
+    "householder",
     "identity",
     "invert",
     "isrlu",
@@ -171,7 +212,9 @@ __all__ = [
     "lecun_tanh",
     "lisht",
     "log_sigmoid",
+    "log_softmax",
     "logish",
+    "maxmin",
     "michaelis_menten",
     "mish",
     "mix",
@@ -182,6 +225,7 @@ __all__ = [
     "plu",
     "prelu",
     "quick_gelu",
+    "reglu",
     "relu",
     "relu6",
     "require",
@@ -190,6 +234,7 @@ __all__ = [
     "selu",
     "serf",
     "sigmoid",
+    "sign",
     "sin",
     "sinc",
     "sine",
@@ -197,12 +242,17 @@ __all__ = [
     "snake",
     "soft_cap",
     "soft_shrink",
+    "softmax",
+    "softmin",
     "softplus",
     "softsign",
     "sparse_plus",
     "sparse_sigmoid",
+    "sparsemax",
     "squared_relu",
     "squareplus",
+    "surrogates",
+    "swiglu",
     "swish",
     "symmetric_log",
     "tanh",
