@@ -1,5 +1,8 @@
 """Activations: pure elementwise functions together with the facts that others rely on."""
 
+from actlab.activations import (
+    surrogates,
+)
 from actlab.activations.activation import (
     Activation,
     Elementary,
@@ -48,6 +51,14 @@ from actlab.activations.gated import (
     mish,
     quick_gelu,
     swish,
+)
+from actlab.activations.glu import (
+    bilinear,
+    gated,
+    geglu,
+    glu,
+    reglu,
+    swiglu,
 )
 from actlab.activations.hard import (
     bounded_relu,
@@ -124,6 +135,13 @@ from actlab.activations.sigmoids import (
     softsign,
     tanh,
 )
+from actlab.activations.simplex import (
+    entmax,
+    log_softmax,
+    softmax,
+    softmin,
+    sparsemax,
+)
 from actlab.activations.smooth_rectifiers import (
     bent_identity,
     celu,
@@ -134,6 +152,19 @@ from actlab.activations.smooth_rectifiers import (
     selu,
     softplus,
     squareplus,
+)
+from actlab.activations.steps import (
+    bipolar,
+    heaviside,
+    sign,
+)
+from actlab.activations.vector import (
+    VectorActivation,
+    VectorFacts,
+    crelu,
+    groupsort,
+    householder,
+    maxmin,
 )
 from actlab.activations.zoo import (
     ALIASES,
@@ -158,6 +189,8 @@ __all__ = [
     "REAL_LINE",
     "SMOOTH",
     "UNKNOWN",
+    "VectorActivation",
+    "VectorFacts",
     "ZOO",
     "absolute",
     "activation",
@@ -168,6 +201,8 @@ __all__ = [
     "as_activation",
     "asinh",
     "bent_identity",
+    "bilinear",
+    "bipolar",
     "boltzmann",
     "bounded_range",
     "bounded_relu",
@@ -177,23 +212,31 @@ __all__ = [
     "check_elementwise",
     "compose",
     "cos",
+    "crelu",
     "displaced_relu",
     "elish",
     "elu",
+    "entmax",
     "erf",
     "exponential",
+    "gated",
     "gcu",
+    "geglu",
     "gelu",
     "gelu_tanh",
     "get",
+    "glu",
+    "groupsort",
     "gudermannian",
     "hard_mish",
     "hard_shrink",
     "hard_sigmoid",
     "hard_swish",
     "hard_tanh",
+    "heaviside",
     "hill",
     "hill_repression",
+    "householder",
     "identity",
     "invert",
     "isrlu",
@@ -202,7 +245,9 @@ __all__ = [
     "lecun_tanh",
     "lisht",
     "log_sigmoid",
+    "log_softmax",
     "logish",
+    "maxmin",
     "michaelis_menten",
     "mish",
     "mix",
@@ -213,6 +258,7 @@ __all__ = [
     "plu",
     "prelu",
     "quick_gelu",
+    "reglu",
     "relu",
     "relu6",
     "require",
@@ -221,6 +267,7 @@ __all__ = [
     "selu",
     "serf",
     "sigmoid",
+    "sign",
     "sin",
     "sinc",
     "sine",
@@ -228,12 +275,17 @@ __all__ = [
     "snake",
     "soft_cap",
     "soft_shrink",
+    "softmax",
+    "softmin",
     "softplus",
     "softsign",
     "sparse_plus",
     "sparse_sigmoid",
+    "sparsemax",
     "squared_relu",
     "squareplus",
+    "surrogates",
+    "swiglu",
     "swish",
     "symmetric_log",
     "tanh",

@@ -21,9 +21,16 @@ def decay(x: Array) -> Array:
     return jnp.exp(jnp.where(x >= 0, -x, x))
 
 
-def softplus(x: Array) -> Array:
-    """log(1 + exp(x))."""
-    return positive(x) + log1p_unit(decay(x))
+def softplus(x: Array, beta: Array | float = 1.0) -> Array:
+    """log(1 + exp(beta*x)) / beta for beta > 0."""
+    z = beta * x
+    far = positive(x) + log1p_unit(decay(z)) / beta
+    if x.dtype != jnp.float32:
+        return far
+    near = jnp.clip(z, -0.25, 0.25)  # the Taylor polynomial, because exp(-|z|) is too coarse there to keep the order
+    square = near * near
+    series = math.log(2) + (0.5 * near + square * (1 / 8 - square * (1 / 192 - square / 2880)))
+    return jnp.where(jnp.abs(z) < 0.25, series / beta, far)
 
 
 def log1p_unit(e: Array) -> Array:

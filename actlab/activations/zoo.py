@@ -21,6 +21,7 @@ FAMILIES = (
     "periodic",
     "biology",
     "capped",
+    "steps",
 )
 """The modules that define activations, in the order of `ZOO`."""
 

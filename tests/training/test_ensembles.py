@@ -9,7 +9,7 @@ import optax
 import pytest
 from flax import nnx
 
-from actlab.training import ensemble, fit, make_mesh
+from actlab.training import ensemble, fit, make_mesh, rows_of_batch
 
 X = jnp.linspace(-2, 2, 12)[:, None]
 COLLECTIVES = ("all-reduce", "all-gather", "all-to-all", "collective-permute", "reduce-scatter")
@@ -23,12 +23,22 @@ class Net(nnx.Module):
         return self.last(jnp.tanh(beta * self.first(x)))
 
 
-def run(key, beta):
+def run(key, beta, batch_size=5, batch_sharding=None):
     def loss(model, batch, key):
         return jnp.mean((model(batch, beta) - jnp.abs(batch)) ** 2)
 
     graphdef, state = nnx.split(Net(nnx.Rngs(key)))
-    return fit(graphdef, state, X, key, loss=loss, optimizer=optax.adam(1e-2), steps=30, batch_size=5)
+    return fit(
+        graphdef,
+        state,
+        X,
+        key,
+        loss=loss,
+        optimizer=optax.adam(1e-2),
+        steps=30,
+        batch_size=batch_size,
+        batch_sharding=batch_sharding,
+    )
 
 
 KEYS = jax.random.split(jax.random.key(0), 8)
@@ -78,6 +88,19 @@ def test_a_mesh_chooses_devices_and_an_argument_may_be_shared() -> None:
     result = add(jnp.arange(4.0), jnp.float32(1.0))
     np.testing.assert_array_equal(result, [1, 2, 3, 4])
     assert len(result.sharding.device_set) == 4
+
+
+def test_the_rows_of_a_batch_may_lie_on_several_devices() -> None:
+    """Two members on four devices each: the gradients are summed over `data`, the members stay apart."""
+    mesh = make_mesh(2, 4)
+    split = functools.partial(run, batch_size=4, batch_sharding=rows_of_batch(mesh))
+    sharded = ensemble(split, "jit", mesh=mesh)
+    result = sharded(KEYS[:2], BETAS[:2])
+    whole = jax.jit(functools.partial(run, batch_size=4))
+    for i in range(2):
+        alone = whole(KEYS[i], BETAS[i]).state.params
+        jax.tree.map(lambda a, b, i=i: np.testing.assert_allclose(a[i], b, atol=1e-5), result.state.params, alone)
+    assert "all-reduce" in sharded.lower(KEYS[:2], BETAS[:2]).compile().as_text()
 
 
 @pytest.mark.parametrize(
