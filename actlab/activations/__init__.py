@@ -21,8 +21,17 @@ from actlab.activations.capped import (
     capped_positive,
     soft_cap,
 )
-from actlab.activations.domain import POSITIVE, REAL_LINE, Domain
-from actlab.activations.facts import SMOOTH, UNKNOWN, FactError, Facts
+from actlab.activations.domain import (
+    POSITIVE,
+    REAL_LINE,
+    Domain,
+)
+from actlab.activations.facts import (
+    SMOOTH,
+    UNKNOWN,
+    FactError,
+    Facts,
+)
 from actlab.activations.gated import (
     aptx,
     gelu,
@@ -50,8 +59,18 @@ from actlab.activations.hard import (
     soft_shrink,
     sparse_sigmoid,
 )
-from actlab.activations.interval import REALS, Interval
-from actlab.activations.inversion import invert
+from actlab.activations.interval import (
+    REALS,
+    Interval,
+)
+from actlab.activations.inversion import (
+    invert,
+)
+from actlab.activations.logarithms import (
+    asinh,
+    natural_log_relu,
+    symmetric_log,
+)
 from actlab.activations.lookup import (
     ActivationLookupError,
     NotElementwiseError,
@@ -73,7 +92,6 @@ from actlab.activations.rectifiers import (
     displaced_relu,
     identity,
     leaky_relu,
-    natural_log_relu,
     plu,
     prelu,
     relu,
@@ -82,7 +100,9 @@ from actlab.activations.rectifiers import (
     squared_relu,
     threshold,
 )
-from actlab.activations.requirement import require
+from actlab.activations.requirement import (
+    require,
+)
 from actlab.activations.self_gated import (
     elish,
     lisht,
@@ -95,15 +115,12 @@ from actlab.activations.self_gated import (
 )
 from actlab.activations.sigmoids import (
     arctan,
-    asinh,
-    bent_identity,
     erf,
     gudermannian,
     isru,
     lecun_tanh,
     sigmoid,
     softsign,
-    symmetric_log,
     tanh,
 )
 from actlab.activations.simplex import (
@@ -114,6 +131,7 @@ from actlab.activations.simplex import (
     sparsemax,
 )
 from actlab.activations.smooth_rectifiers import (
+    bent_identity,
     celu,
     elu,
     exponential,
@@ -140,12 +158,6 @@ from actlab.activations.zoo import ALIASES, ZOO
 
 __all__ = [
     "ALIASES",
-    "POSITIVE",
-    "REALS",
-    "REAL_LINE",
-    "SMOOTH",
-    "UNKNOWN",
-    "ZOO",
     "Activation",
     "ActivationLookupError",
     "BoundedRange",
@@ -159,6 +171,12 @@ __all__ = [
     "NotElementwiseError",
     "VectorActivation",
     "VectorFacts",
+    "POSITIVE",
+    "REALS",
+    "REAL_LINE",
+    "SMOOTH",
+    "UNKNOWN",
+    "ZOO",
     "absolute",
     "activation",
     "add",

@@ -287,7 +287,8 @@ def activation(
     """Makes an activation of a pure elementwise function of one array; as a call or as a decorator.
 
     Args:
-        function: `f(x, *, parameter=default, ...)`; every further argument with a number as default is a parameter.
+        function: `f(x, *, parameter=default, ...)`; every keyword-only argument with a number as default
+            is a parameter, and every other argument with a float; the rest keep their defaults.
         family: the family of the zoo that `actlab list --family` filters by.
         facts: `Facts`, or a function of the parameters that returns them. Without it they are unknown.
         slope: closed form of f', called as f is; must be in [f'(x-), f'(x+)] at a kink. Autodiff without it.
@@ -351,12 +352,22 @@ def _parameters_of(function: Function) -> dict[str, Any]:
             raise TypeError(
                 f"{name}: argument {p.name!r} has no default; give it one, or wrap it in a lambda of x alone"
             )
-        if isinstance(p.default, bool) or not isinstance(p.default, (int, float, np.ndarray, jax.Array)):
+        if not _is_parameter(p):
             if p.kind is p.KEYWORD_ONLY:
                 raise TypeError(
                     f"{name}: parameter {p.name!r} has the default {p.default!r}, which is not a number; "
                     "fix it in a lambda of x alone"
                 )
-            continue  # a flag such as jax.nn.gelu's `approximate` keeps its default
+            continue
         parameters[p.name] = float(p.default) if isinstance(p.default, int) else p.default
     return parameters
+
+
+def _is_parameter(argument: inspect.Parameter) -> bool:
+    """Numbers and arrays are; flags are not, nor whole numbers that may be passed by position (softmax's `axis=-1`)."""
+    kinds = (
+        (float, np.ndarray, jax.Array)
+        if argument.kind is not argument.KEYWORD_ONLY
+        else (int, float, np.ndarray, jax.Array)
+    )
+    return isinstance(argument.default, kinds) and not isinstance(argument.default, bool)

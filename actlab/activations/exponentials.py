@@ -13,7 +13,7 @@ DEEP = -60.0
 """Below it `exp` is computed 2^46 times too large, so that a factor in front comes in before the result underflows."""
 
 LIFT = round(46 * math.log(2) * 2**17) / 2**17  # adding it to a float32 in (-128, -60) is exact
-LIFT_ERROR = 46 * math.log(2) - LIFT
+LIFT_ERROR = math.expm1(46 * math.log(2) - LIFT)
 
 
 def decay(x: Array) -> Array:
@@ -21,9 +21,26 @@ def decay(x: Array) -> Array:
     return jnp.exp(jnp.where(x >= 0, -x, x))
 
 
-def softplus(x: Array) -> Array:
-    """log(1 + exp(x))."""
-    return positive(x) + jnp.log1p(decay(x))
+def softplus(x: Array, beta: Array | float = 1.0) -> Array:
+    """log(1 + exp(beta*x)) / beta for beta > 0."""
+    z = beta * x
+    far = positive(x) + log1p_unit(decay(z)) / beta
+    if x.dtype != jnp.float32:
+        return far
+    near = jnp.clip(z, -0.25, 0.25)  # the Taylor polynomial, because exp(-|z|) is too coarse there to keep the order
+    square = near * near
+    series = math.log(2) + (0.5 * near + square * (1 / 8 - square * (1 / 192 - square / 2880)))
+    return jnp.where(jnp.abs(z) < 0.25, series / beta, far)
+
+
+def log1p_unit(e: Array) -> Array:
+    """log(1 + e) for 0 <= e <= 1, within 2 ulp in float32: the series of 2 artanh(e/(2 + e)), which is also faster."""
+    if e.dtype != jnp.float32:
+        return jnp.log1p(e)
+    t = e / (1 + 0.5 * e)
+    square = 0.25 * t * t
+    series = functools.reduce(lambda sum_, n: 1 / n + square * sum_, range(15, 1, -2), jnp.zeros_like(t))
+    return t + t * (square * series)
 
 
 def positive(x: Array) -> Array:
@@ -35,6 +52,25 @@ def sech2(x: Array) -> Array:
     """1 - tanh(x)^2, without the cancellation and smoothly differentiable."""
     e = decay(2 * x)
     return 4 * e / jnp.square(1 + e)
+
+
+@jax.custom_jvp
+def tanh(x: Array) -> Array:
+    """The hyperbolic tangent within 2 ulp in float32, where XLA's own reaches 4.4 on a CPU."""
+    if x.dtype != jnp.float32:
+        return jnp.tanh(x)
+    square = jnp.square(jnp.clip(x, -1, 1))  # Lambert's continued fraction to 7 terms, for |x| < 1
+    top = 135135 + square * (17325 + square * (378 + square))
+    bottom = 135135 + square * (62370 + square * (3150 + 28 * square))
+    e = decay(2 * x)
+    far = 1 - 2 * e / (1 + e)
+    return jnp.where(jnp.abs(x) < 1, x * (top / bottom), jnp.where(x > 0, far, -far))
+
+
+@tanh.defjvp
+def _tanh_jvp(primals: tuple, tangents: tuple) -> tuple:
+    (x,), (dx,) = primals, tangents
+    return tanh(x), sech2(x) * dx
 
 
 def expm1(x: Array) -> Array:
@@ -74,7 +110,9 @@ def exact_product(a: Array, b: Array | float) -> tuple[Array, Array]:
 def _exact_product_jvp(primals: tuple, tangents: tuple) -> tuple:
     (a, b), (da, db) = primals, tangents
     main, rest = exact_product(a, b)
-    return (main, rest), (a * db + b * da, jnp.zeros_like(rest))
+    # Beyond 2000 a gate is saturated; an infinite tangent there would meet its slope 0.
+    dmain = jnp.where(jnp.abs(main) < 2000, a * db + b * da, 0)
+    return (main, rest), (dmain, jnp.zeros_like(rest))
 
 
 def lifted_exp(exponent: Array, rest: Array | float) -> tuple[Array, Array]:

@@ -61,7 +61,7 @@ def _swish_facts(beta: Any, gain: Any = 1.0) -> Facts:
     source="Ramachandran, Zoph & Le 2017, arXiv:1710.05941, section 2; Elfwing et al. 2017, arXiv:1702.03118 (SiLU)",
 )
 def swish(x: Array, beta: Array | float = 1.0) -> Array:
-    """X * sigmoid(beta*x); with beta = 1 also called silu. Accurate where jax.nn.silu underflows, below -87."""
+    """f(x) = x * sigmoid(beta*x); with beta = 1 also called silu. Accurate where jax.nn.silu underflows, below -87."""
     return weighted_logistic(x, *exact_product(x, beta))
 
 
@@ -73,7 +73,7 @@ def swish(x: Array, beta: Array | float = 1.0) -> Array:
     source="Hendrycks & Gimpel 2016, arXiv:1606.08415, section 2",
 )
 def quick_gelu(x: Array) -> Array:
-    """X * sigmoid(1.702 x)."""
+    """f(x) = x * sigmoid(1.702 x)."""
     return weighted_logistic(x, *exact_product(x, jnp.full_like(x, 1.702)))
 
 
@@ -87,7 +87,7 @@ def quick_gelu(x: Array) -> Array:
 )
 def aptx(x: Array, beta: Array | float = 1.0, gamma: Array | float = 0.5) -> Array:
     """Gamma * x * (1 + tanh(beta*x)), which is swish with twice the beta."""
-    return weighted_logistic(2 * gamma * x, *exact_product(x, 2 * beta))
+    return 2 * gamma * weighted_logistic(x, *exact_product(x, 2 * beta))
 
 
 @activation(
@@ -105,7 +105,7 @@ def aptx(x: Array, beta: Array | float = 1.0, gamma: Array | float = 0.5) -> Arr
     source="Hendrycks & Gimpel 2016, arXiv:1606.08415, eq. 1",
 )
 def gelu(x: Array) -> Array:
-    """X * Phi(x), Phi the normal distribution function: the default of torch and keras. jax's is `gelu_tanh`."""
+    """f(x) = x * Phi(x), Phi the normal distribution function: the default of torch and keras. jax's is `gelu_tanh`."""
     return weighted_cdf(x, x)
 
 
@@ -201,8 +201,8 @@ def _mish_slope(x: Array) -> Array:
     source="Misra 2019, arXiv:1908.08681, eq. 1",
 )
 def mish(x: Array) -> Array:
-    """X * tanh(softplus(x)), as a rational function of exp(-|x|)."""
+    """f(x) = x * tanh(softplus(x)), as a rational function of exp(-|x|)."""
     e = decay(x)
-    right = x * ((1 + 2 * e) / (1 + 2 * e + 2 * e * e))
-    left = weighted_exp(x * ((2 + e) / (2 + 2 * e + e * e)), jnp.minimum(x, 0))
+    right = x - x * (2 * e * e / (1 + 2 * e + 2 * e * e))
+    left = weighted_exp(x - x * (e * (1 + e) / (2 + 2 * e + e * e)), jnp.minimum(x, 0))
     return jnp.where(x >= 0, right, left)

@@ -87,7 +87,7 @@ def hard_sigmoid(x: Array) -> Array:
     source="Howard et al. 2019, arXiv:1905.02244, section 5.2",
 )
 def hard_swish(x: Array) -> Array:
-    """X * hard_sigmoid(x), also called hard_silu; slope 0 at -3 and 1 at 3."""
+    """f(x) = x * hard_sigmoid(x), also called hard_silu; slope 0 at -3 and 1 at 3."""
     return x * (jnp.clip(x + 3, 0, 6) / 6)
 
 
@@ -111,7 +111,7 @@ def hard_mish(x: Array) -> Array:
     source="Donoho & Johnstone 1994, Biometrika 81(3), eq. 4; torch.nn.Hardshrink",
 )
 def hard_shrink(x: Array, threshold: Array | float = 0.5) -> Array:
-    """X where |x| > threshold, 0 elsewhere: jumps at both ends of the gap."""
+    """f(x) = x where |x| > threshold, 0 elsewhere: jumps at both ends of the gap."""
     return jnp.where(jnp.abs(x) > threshold, x, 0)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from actlab.activations.activation import Activation, Elementary, activation
 
@@ -86,10 +87,17 @@ def check_elementwise(act: Activation) -> Activation:
     Raises:
         NotElementwiseError: names the first difference found.
     """
-    points = jnp.asarray(np.linspace(-2.3, 2.9, 12).reshape(3, 4), jnp.float32)
-    # A user's function itself, before the Activation casts or checks what it returns.
-    raw = functools.partial(act.definition.derivatives[0], **act.parameters) if isinstance(act, Elementary) else act
-    with jax.ensure_compile_time_eval():
+    traced = any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(act))
+    if isinstance(act, Elementary):
+        # A user's function itself, before the Activation casts or checks what it returns.
+        parameters = act.definition.defaults if traced else act.parameters
+        raw = functools.partial(act.definition.derivatives[0], **parameters)
+    elif traced:
+        return act  # its values cannot be looked at
+    else:
+        raw = act
+    with jax.ensure_compile_time_eval():  # callable while a model is built inside jit or vmap
+        points = jnp.asarray(np.linspace(-2.3, 2.9, 12).reshape(3, 4), jnp.float32)
         together = _applied(act.name, raw, points)
         if together.shape != points.shape or together.dtype != points.dtype:
             raise NotElementwiseError(

@@ -29,7 +29,7 @@ def _where(condition: Array, x: Array) -> Array:
     source="torch.nn.Identity; keras calls it linear",
 )
 def identity(x: Array) -> Array:
-    """X."""
+    """f(x) = x."""
     return x
 
 
@@ -73,7 +73,7 @@ def _leaky_order(slope: Any) -> Any:
     source="Maas, Hannun & Ng 2013, Rectifier nonlinearities improve neural network acoustic models, section 2",
 )
 def leaky_relu(x: Array, negative_slope: Array | float = 0.01) -> Array:
-    """X for x > 0, negative_slope*x elsewhere. The default is that of torch and jax; keras has 0.2."""
+    """f(x) = x for x > 0, negative_slope*x elsewhere. The default is that of torch and jax; keras has 0.2."""
     return jnp.where(x > 0, x, negative_slope * x)
 
 
@@ -84,7 +84,7 @@ def leaky_relu(x: Array, negative_slope: Array | float = 0.01) -> Array:
     source="He et al. 2015, arXiv:1502.01852, eq. 1",
 )
 def prelu(x: Array, alpha: Array | float = 0.25) -> Array:
-    """X for x > 0, alpha*x elsewhere; alpha is trained, one number or one for each channel (the last axis)."""
+    """f(x) = x for x > 0, alpha*x elsewhere; alpha is trained, one number or one for each channel (the last axis)."""
     return jnp.where(x > 0, x, alpha * x)
 
 
@@ -125,7 +125,7 @@ def displaced_relu(x: Array, displacement: Array | float = 1.0) -> Array:
     source="torch.nn.Threshold, keras.activations.threshold",
 )
 def threshold(x: Array, threshold: Array | float = 1.0, value: Array | float = 0.0) -> Array:
-    """X for x > threshold, value elsewhere. Neither torch nor keras has defaults; these are of a thresholded ReLU."""
+    """f(x) = x for x > threshold, value elsewhere. torch and keras have no defaults; these are a thresholded ReLU's."""
     return jnp.where(x > threshold, x, value)
 
 
@@ -199,16 +199,3 @@ def sparse_plus(x: Array) -> Array:
 def plu(x: Array, alpha: Array | float = 0.1, c: Array | float = 1.0) -> Array:
     """Piecewise linear unit: x between -c and c, with slope alpha outside."""
     return jnp.clip(x, -c, c) + alpha * (x - jnp.clip(x, -c, c))
-
-
-@activation(
-    family="rectifiers",
-    slope=lambda x, beta: jnp.where(x > 0, beta / (1 + beta * jnp.maximum(x, 0)), 0),
-    curvature=lambda x, beta: jnp.where(x > 0, -jnp.square(beta / (1 + beta * jnp.maximum(x, 0))), 0),
-    domains={"beta": POSITIVE},
-    facts=lambda beta: Facts(HALF_LINE, Interval(0.0, beta), -(Interval(0.0, beta) * beta), (0.0,), 0, "nondecreasing"),
-    source="Liu et al. 2019, arXiv:1908.03682, eq. 4",
-)
-def natural_log_relu(x: Array, beta: Array | float = 1.0) -> Array:
-    """log(1 + beta*max(x, 0))."""
-    return jnp.log1p(beta * jnp.maximum(x, 0))

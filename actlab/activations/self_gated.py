@@ -11,7 +11,7 @@ from jaxtyping import Array
 
 from actlab.activations import normal
 from actlab.activations.activation import activation
-from actlab.activations.exponentials import expm1, sech2, softplus
+from actlab.activations.exponentials import expm1, sech2, softplus, tanh
 from actlab.activations.facts import SMOOTH, Facts
 from actlab.activations.gated import gelu, swish
 from actlab.activations.interval import REALS, Interval
@@ -26,8 +26,8 @@ def _near(x: Array) -> Array:
 
 @activation(
     family="gated",
-    slope=lambda x: jnp.tanh(x) + _near(x) * sech2(x),
-    curvature=lambda x: 2 * sech2(x) * (1 - _near(x) * jnp.tanh(x)),
+    slope=lambda x: tanh(x) + _near(x) * sech2(x),
+    curvature=lambda x: 2 * sech2(x) * (1 - _near(x) * tanh(x)),
     facts=Facts(
         Interval(0.0, math.inf),
         Interval(-1.199678640257734, 1.199678640257734),
@@ -39,8 +39,8 @@ def _near(x: Array) -> Array:
     source="Roy et al. 2019, arXiv:1901.05894, eq. 3",
 )
 def lisht(x: Array) -> Array:
-    """X * tanh(x): even, |x| far out."""
-    return x * jnp.tanh(x)
+    """f(x) = x * tanh(x): even, |x| far out."""
+    return x * tanh(x)
 
 
 def _continued_fraction(x: Array, depth: int) -> Array:
@@ -51,8 +51,8 @@ def _continued_fraction(x: Array, depth: int) -> Array:
 
 @activation(
     family="gated",
-    slope=lambda x: jnp.square(jnp.tanh(x)),
-    curvature=lambda x: 2 * jnp.tanh(x) * sech2(x),
+    slope=lambda x: jnp.square(tanh(x)),
+    curvature=lambda x: 2 * tanh(x) * sech2(x),
     facts=Facts(
         REALS,
         Interval(0.0, 1.0),
@@ -64,9 +64,9 @@ def _continued_fraction(x: Array, depth: int) -> Array:
     source="torch.nn.Tanhshrink, keras.activations.tanh_shrink",
 )
 def tanh_shrink(x: Array) -> Array:
-    """X - tanh(x), about x^3/3 near 0; by a continued fraction for |x| < 2, where the difference cancels."""
+    """f(x) = x - tanh(x), about x^3/3 near 0; by a continued fraction for |x| < 2, where the difference cancels."""
     fraction = _continued_fraction(x, 8 if x.dtype == jnp.float32 else 14)
-    return jnp.where(jnp.abs(x) < 2, x * (fraction / (1 + fraction)), x - jnp.tanh(x))
+    return jnp.where(jnp.abs(x) < 2, x * (fraction / (1 + fraction)), x - tanh(x))
 
 
 def _serf_slope(x: Array) -> Array:
@@ -88,7 +88,7 @@ def _serf_slope(x: Array) -> Array:
     source="Nag & Bhattacharyya 2021, arXiv:2108.09598, eq. 1",
 )
 def serf(x: Array) -> Array:
-    """X * erf(softplus(x))."""
+    """f(x) = x * erf(softplus(x))."""
     return x * normal.erf(softplus(x))
 
 
@@ -112,7 +112,7 @@ def _smish_slope(x: Array) -> Array:
     source="Wang, Ren & Wang 2022, Electronics 11(4) 540, eq. 1",
 )
 def smish(x: Array) -> Array:
-    """X * tanh(log(1 + sigmoid(x))), rational in the sigmoid: slope 3/5 far to the right."""
+    """f(x) = x * tanh(log(1 + sigmoid(x))), rational in the sigmoid: slope 3/5 far to the right."""
     gate = jax.nn.sigmoid(x)
     return x * (gate * (2 + gate) / (1 + jnp.square(1 + gate)))
 
@@ -136,14 +136,14 @@ def _logish_slope(x: Array) -> Array:
     source="Zhu et al. 2021, Neurocomputing 458, eq. 5",
 )
 def logish(x: Array) -> Array:
-    """X * log(1 + sigmoid(x)): slope log 2 far to the right."""
+    """f(x) = x * log(1 + sigmoid(x)): slope log 2 far to the right."""
     return x * jnp.log1p(jax.nn.sigmoid(x))
 
 
 def _tanh_exp_slope(x: Array) -> Array:
     near = jnp.clip(x, -FAR, 7)  # tanh(exp(7)) is 1 in float64
     power = jnp.exp(near)
-    return jnp.tanh(power) + near * power * sech2(power)
+    return tanh(power) + near * power * sech2(power)
 
 
 @activation(
@@ -160,13 +160,13 @@ def _tanh_exp_slope(x: Array) -> Array:
     source="Liu & Di 2020, arXiv:2003.09855, eq. 3",
 )
 def tanh_exp(x: Array) -> Array:
-    """X * tanh(exp(x))."""
-    return x * jnp.tanh(jnp.exp(jnp.minimum(x, 7)))
+    """f(x) = x * tanh(exp(x))."""
+    return x * tanh(jnp.exp(jnp.minimum(x, 7)))
 
 
 def _phish_slope(x: Array) -> Array:
     height = gelu(_near(x))
-    return jnp.tanh(height) + _near(x) * sech2(height) * gelu.slope(_near(x))
+    return tanh(height) + _near(x) * sech2(height) * gelu.slope(_near(x))
 
 
 @activation(
@@ -183,8 +183,8 @@ def _phish_slope(x: Array) -> Array:
     source="Naveen 2022, Phish: a novel activation function, eq. 1",
 )
 def phish(x: Array) -> Array:
-    """X * tanh(gelu(x)): never negative."""
-    return x * jnp.tanh(gelu(x))
+    """f(x) = x * tanh(gelu(x)): never negative."""
+    return x * tanh(gelu(x))
 
 
 def _elish_slope(x: Array) -> Array:
@@ -207,5 +207,5 @@ def _elish_slope(x: Array) -> Array:
     source="Basirat & Roth 2018, arXiv:1808.00783, eq. 8",
 )
 def elish(x: Array) -> Array:
-    """X * sigmoid(x) for x >= 0, (exp(x) - 1) * sigmoid(x) elsewhere."""
+    """f(x) = x * sigmoid(x) for x >= 0, (exp(x) - 1) * sigmoid(x) elsewhere."""
     return jnp.where(x >= 0, x, expm1(jnp.minimum(x, 0))) * jax.nn.sigmoid(x)

@@ -1,8 +1,7 @@
-"""Sigmoids: smooth, increasing, odd about their centre; bounded, save the last three."""
+"""Sigmoids: smooth, increasing, odd about their centre, bounded."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import jax
@@ -13,8 +12,9 @@ from actlab.activations import normal
 from actlab.activations.activation import activation
 from actlab.activations.domain import POSITIVE
 from actlab.activations.exponentials import decay, sech2
+from actlab.activations.exponentials import tanh as tanh_
 from actlab.activations.facts import SMOOTH, Facts
-from actlab.activations.interval import REALS, Interval, namespace
+from actlab.activations.interval import Interval, namespace
 
 INCREASING = "strictly increasing"
 UNIT = Interval(0.0, 1.0)
@@ -54,7 +54,7 @@ def sigmoid(x: Array) -> Array:
 @activation(
     family="sigmoids",
     slope=sech2,
-    curvature=lambda x: -2 * jnp.tanh(x) * sech2(x),
+    curvature=lambda x: -2 * tanh_(x) * sech2(x),
     facts=Facts(
         SYMMETRIC,
         UNIT,
@@ -68,13 +68,13 @@ def sigmoid(x: Array) -> Array:
 )
 def tanh(x: Array) -> Array:
     """The hyperbolic tangent."""
-    return jnp.tanh(x)
+    return tanh_(x)
 
 
 @activation(
     family="sigmoids",
     slope=lambda x: 1.7159 * 2 / 3 * sech2(2 / 3 * x),
-    curvature=lambda x: -1.7159 * 8 / 9 * (sech2(2 / 3 * x) * jnp.tanh(2 / 3 * x)),
+    curvature=lambda x: -1.7159 * 8 / 9 * (sech2(2 / 3 * x) * tanh_(2 / 3 * x)),
     facts=Facts(
         symmetric(1.7159000000000002),
         Interval(0.0, 1.1439333333333335),  # 1.7159 * 2/3
@@ -88,7 +88,7 @@ def tanh(x: Array) -> Array:
 )
 def lecun_tanh(x: Array) -> Array:
     """1.7159 tanh(2x/3): f(1) = 1 up to 1e-6."""
-    return 1.7159 * jnp.tanh(2 / 3 * x)
+    return 1.7159 * tanh_(2 / 3 * x)
 
 
 def _softsign_slope(x: Array) -> Array:
@@ -103,8 +103,9 @@ def _softsign_slope(x: Array) -> Array:
     source="Bergstra et al. 2009, Quadratic polynomials learn better image features; jax.nn.soft_sign",
 )
 def softsign(x: Array) -> Array:
-    """X / (1 + |x|); its slope as 1/(1 + |x|)^2, which autodiff gets below 0 by cancellation."""
-    return x / (1 + jnp.abs(x))
+    """f(x) = x / (1 + |x|); its slope as 1/(1 + |x|)^2, which autodiff gets below 0 by cancellation."""
+    size = jnp.abs(x)
+    return jnp.where(size < 1, x / (1 + size), jnp.sign(x) * (1 - 1 / (1 + size)))  # monotone in float32 too
 
 
 def _lorentz(x: Array) -> Array:
@@ -159,7 +160,7 @@ def _sech(x: Array) -> Array:
 @activation(
     family="sigmoids",
     slope=_sech,
-    curvature=lambda x: -_sech(x) * jnp.tanh(x),
+    curvature=lambda x: -_sech(x) * tanh_(x),
     facts=Facts(
         symmetric(1.5707963267948968),  # pi/2
         UNIT,
@@ -173,12 +174,22 @@ def _sech(x: Array) -> Array:
 )
 def gudermannian(x: Array) -> Array:
     """2 arctan(tanh(x/2)), the integral of 1/cosh."""
-    return 2 * jnp.arctan(jnp.tanh(0.5 * x))
+    return 2 * jnp.arctan(tanh_(0.5 * x))
 
 
-def _cosine(x: Array, alpha: Array | float) -> Array:
+def _side(x: Array, alpha: Array | float) -> Array:
+    """1 / sqrt(alpha) in the shape of x."""
+    return 1 / jnp.sqrt(alpha) * jnp.ones_like(x)
+
+
+def _cosine(x: Array, alpha: Array | float = 1.0) -> Array:
     """1 / sqrt(1 + alpha*x^2), without overflow."""
-    return 1 / jnp.hypot(jnp.ones_like(x), jnp.sqrt(alpha) * x)
+    return _side(x, alpha) / jnp.hypot(_side(x, alpha), x)
+
+
+def _sine(x: Array, alpha: Array | float = 1.0) -> Array:
+    """sqrt(alpha)*x / sqrt(1 + alpha*x^2), without overflow."""
+    return x / jnp.hypot(_side(x, alpha), x)
 
 
 def _isru_range(alpha: Any) -> Interval:
@@ -189,7 +200,7 @@ def _isru_range(alpha: Any) -> Interval:
 @activation(
     family="sigmoids",
     slope=lambda x, alpha: _cosine(x, alpha) ** 3,
-    curvature=lambda x, alpha: -3 * alpha * (x * _cosine(x, alpha)) * _cosine(x, alpha) ** 4,
+    curvature=lambda x, alpha: -3 * jnp.sqrt(alpha) * _sine(x, alpha) * _cosine(x, alpha) ** 4,
     domains={"alpha": POSITIVE},
     facts=lambda alpha: Facts(
         _isru_range(alpha),
@@ -204,54 +215,4 @@ def _isru_range(alpha: Any) -> Interval:
 )
 def isru(x: Array, alpha: Array | float = 1.0) -> Array:
     """Inverse square root unit, x / sqrt(1 + alpha*x^2)."""
-    return x * _cosine(x, alpha)
-
-
-@activation(
-    family="sigmoids",
-    slope=lambda x: _cosine(x, jnp.ones_like(x)),
-    curvature=lambda x: -(x * _cosine(x, jnp.ones_like(x))) * _cosine(x, jnp.ones_like(x)) ** 2,
-    facts=Facts(
-        REALS,
-        UNIT,
-        symmetric(0.3849001794597505),  # 2/(3 sqrt 3)
-        (),
-        SMOOTH,
-        INCREASING,
-        inverse=jnp.sinh,
-    ),
-    source="google-deepmind/dks",
-)
-def asinh(x: Array) -> Array:
-    """The inverse hyperbolic sine: linear at 0, logarithmic far out. Its slope is 1/|x| there, where jax's own is 0."""
-    return jnp.arcsinh(x)
-
-
-@activation(
-    family="sigmoids",
-    slope=lambda x: 1 / (1 + jnp.abs(x)),
-    curvature=lambda x: -jnp.sign(x) * _softsign_slope(x),
-    facts=Facts(REALS, UNIT, SYMMETRIC, (0.0,), 1, INCREASING, inverse=lambda y: jnp.sign(y) * jnp.expm1(jnp.abs(y))),
-    source="Hafner et al. 2023, arXiv:2301.04104, eq. 9",
-)
-def symmetric_log(x: Array) -> Array:
-    """sign(x) log(1 + |x|), DreamerV3's symlog."""
-    return jnp.sign(x) * jnp.log1p(jnp.abs(x))
-
-
-def _bent_inverse(y: Array) -> Array:
-    c = 2 * y + 1  # 3x^2 - 4cx + c^2 - 1 = 0
-    root = jnp.hypot(c, jnp.full_like(c, math.sqrt(3)))
-    return jnp.where(c > 0, 4 * y * ((y + 1) / (2 * jnp.abs(c) + root)), (2 * c - root) / 3)
-
-
-@activation(
-    family="sigmoids",
-    slope=lambda x: 1 + 0.5 * (x * _cosine(x, jnp.ones_like(x))),
-    curvature=lambda x: 0.5 * _cosine(x, jnp.ones_like(x)) ** 3,
-    facts=Facts(REALS, Interval(0.5, 1.5), Interval(0.0, 0.5), (), SMOOTH, INCREASING, inverse=_bent_inverse),
-    source="google-deepmind/dks (bentid)",
-)
-def bent_identity(x: Array) -> Array:
-    """(sqrt(x^2 + 1) - 1)/2 + x, as x + x/2 * x/(sqrt(x^2 + 1) + 1)."""
-    return x + 0.5 * x * (x / (1 + jnp.hypot(x, jnp.ones_like(x))))
+    return _sine(x, alpha) / jnp.sqrt(alpha)

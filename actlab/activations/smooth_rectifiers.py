@@ -1,4 +1,4 @@
-"""Smooth rectifiers: increasing, flat or bounded to the left, exponential or square-root transition to the line."""
+"""Smooth rectifiers: increasing, one slope far left and another far right, an exponential or a root in between."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from actlab.activations import exponentials
 from actlab.activations.activation import activation
 from actlab.activations.domain import POSITIVE
-from actlab.activations.exponentials import decay, expm1, positive
+from actlab.activations.exponentials import expm1
 from actlab.activations.facts import SMOOTH, Facts, certain
-from actlab.activations.interval import Interval, namespace, plain
+from actlab.activations.interval import REALS, Interval, namespace, plain
 
 HALF_LINE = Interval(0.0, math.inf)
 UNIT = Interval(0.0, 1.0)
@@ -30,7 +31,7 @@ def _negative(x: Array) -> Array:
 
 
 @activation(
-    family="smooth rectifiers",
+    family="smooth_rectifiers",
     slope=lambda x, beta: jax.nn.sigmoid(beta * x),
     curvature=lambda x, beta: beta * (jax.nn.sigmoid(beta * x) * jax.nn.sigmoid(-beta * x)),
     domains={"beta": POSITIVE},
@@ -47,11 +48,11 @@ def _negative(x: Array) -> Array:
 )
 def softplus(x: Array, beta: Array | float = 1.0) -> Array:
     """log(1 + exp(beta*x)) / beta. torch switches to x where beta*x > 20; this does not need to."""
-    return positive(x) + jnp.log1p(decay(beta * x)) / beta
+    return exponentials.softplus(x, beta)
 
 
 @activation(
-    family="smooth rectifiers",
+    family="smooth_rectifiers",
     slope=lambda x: jax.nn.sigmoid(-x),
     curvature=lambda x: -(jax.nn.sigmoid(x) * jax.nn.sigmoid(-x)),
     facts=Facts(
@@ -67,7 +68,7 @@ def softplus(x: Array, beta: Array | float = 1.0) -> Array:
 )
 def log_sigmoid(x: Array) -> Array:
     """log(sigmoid(x)) = -softplus(-x)."""
-    return (x - positive(x)) - jnp.log1p(decay(x))
+    return -exponentials.softplus(-x)
 
 
 def _root(x: Array, b: Array | float) -> Array:
@@ -76,12 +77,14 @@ def _root(x: Array, b: Array | float) -> Array:
 
 
 def _squareplus(x: Array, b: Array | float) -> Array:
-    half = 0.5 * jnp.abs(x) + 0.5 * _root(x, b)
+    larger = jnp.maximum(jnp.abs(x), jnp.sqrt(b))  # factored out: |x| + sqrt(x^2 + b) itself would overflow
+    ratio = jnp.minimum(jnp.abs(x), jnp.sqrt(b)) / larger
+    half = larger * (0.5 * (jnp.abs(x) / larger + jnp.sqrt(1 + ratio * ratio)))
     return jnp.where(x >= 0, half, 0.25 * b / half)
 
 
 @activation(
-    family="smooth rectifiers",
+    family="smooth_rectifiers",
     slope=lambda x, b: _squareplus(x, b) / _root(x, b),
     curvature=lambda x, b: 0.5 * b / _root(x, b) / _root(x, b) / _root(x, b),
     domains={"b": POSITIVE},
@@ -125,19 +128,19 @@ def _elu_order(alpha: Any) -> Any:
 
 
 @activation(
-    family="smooth rectifiers",
+    family="smooth_rectifiers",
     slope=lambda x, alpha: jnp.where(x > 0, 1, alpha * jnp.exp(_negative(x))),
     curvature=lambda x, alpha: jnp.where(x > 0, 0, alpha * jnp.exp(_negative(x))),
     facts=_elu_facts,
     source="Clevert, Unterthiner & Hochreiter 2016, arXiv:1511.07289, eq. 15",
 )
 def elu(x: Array, alpha: Array | float = 1.0) -> Array:
-    """X for x > 0, alpha*(exp(x) - 1) elsewhere."""
+    """f(x) = x for x > 0, alpha*(exp(x) - 1) elsewhere."""
     return jnp.where(x > 0, x, alpha * expm1(_negative(x)))
 
 
 @activation(
-    family="smooth rectifiers",
+    family="smooth_rectifiers",
     slope=lambda x, alpha: jnp.where(x > 0, 1, jnp.exp(_negative(x) / alpha)),
     curvature=lambda x, alpha: jnp.where(x > 0, 0, jnp.exp(_negative(x) / alpha) / alpha),
     domains={"alpha": POSITIVE},
@@ -153,12 +156,12 @@ def elu(x: Array, alpha: Array | float = 1.0) -> Array:
     source="Barron 2017, arXiv:1704.07483, eq. 2",
 )
 def celu(x: Array, alpha: Array | float = 1.0) -> Array:
-    """X for x > 0, alpha*(exp(x/alpha) - 1) elsewhere: slope 1 at 0 for every alpha."""
+    """f(x) = x for x > 0, alpha*(exp(x/alpha) - 1) elsewhere: slope 1 at 0 for every alpha."""
     return jnp.where(x > 0, x, alpha * expm1(_negative(x) / alpha))
 
 
 @activation(
-    family="smooth rectifiers",
+    family="smooth_rectifiers",
     slope=lambda x: jnp.where(x > 0, SELU_SCALE, SELU_PRODUCT * jnp.exp(_negative(x))),
     curvature=lambda x: jnp.where(x > 0, 0, SELU_PRODUCT * jnp.exp(_negative(x))),
     facts=Facts(
@@ -178,7 +181,7 @@ def selu(x: Array) -> Array:
 
 
 @activation(
-    family="smooth rectifiers",
+    family="smooth_rectifiers",
     slope=jnp.exp,
     curvature=jnp.exp,
     facts=Facts(HALF_LINE, HALF_LINE, HALF_LINE, (), SMOOTH, INCREASING, inverse=jnp.log),
@@ -191,13 +194,14 @@ def exponential(x: Array) -> Array:
 
 def _cosine(x: Array, alpha: Array | float) -> Array:
     """1 / sqrt(1 + alpha*min(x, 0)^2), without overflow."""
-    return 1 / jnp.hypot(jnp.ones_like(x), jnp.sqrt(alpha) * _negative(x))
+    side = 1 / jnp.sqrt(alpha)
+    return side / jnp.hypot(side * jnp.ones_like(x), _negative(x))
 
 
 @activation(
-    family="smooth rectifiers",
+    family="smooth_rectifiers",
     slope=lambda x, alpha: _cosine(x, alpha) ** 3,
-    curvature=lambda x, alpha: -3 * alpha * (_negative(x) * _cosine(x, alpha)) * _cosine(x, alpha) ** 4,
+    curvature=lambda x, alpha: -3 * jnp.sqrt(alpha) * _sine(x, alpha) * _cosine(x, alpha) ** 4,
     domains={"alpha": POSITIVE},
     facts=lambda alpha: Facts(
         Interval(-1 / namespace(alpha).sqrt(alpha), math.inf).rounded(),
@@ -211,5 +215,33 @@ def _cosine(x: Array, alpha: Array | float) -> Array:
     source="Carlile et al. 2017, arXiv:1710.09967, eq. 1",
 )
 def isrlu(x: Array, alpha: Array | float = 1.0) -> Array:
-    """X for x >= 0, x / sqrt(1 + alpha*x^2) elsewhere: continuous to the second derivative."""
-    return x * _cosine(x, alpha)
+    """f(x) = x for x >= 0, x / sqrt(1 + alpha*x^2) elsewhere: continuous to the second derivative."""
+    return jnp.where(x > 0, x, _sine(x, alpha) / jnp.sqrt(alpha))
+
+
+def _sine(x: Array, alpha: Array | float) -> Array:
+    """sqrt(alpha)*x / sqrt(1 + alpha*x^2) for x < 0, else 0."""
+    return _negative(x) / jnp.hypot(_negative(x), (1 / jnp.sqrt(alpha)) * jnp.ones_like(x))
+
+
+def _hypotenuse(x: Array) -> Array:
+    """sqrt(1 + x^2), without overflow."""
+    return jnp.hypot(x, jnp.ones_like(x))
+
+
+def _bent_inverse(y: Array) -> Array:
+    c = 2 * y + 1  # 3x^2 - 4cx + c^2 - 1 = 0
+    root = jnp.hypot(c, jnp.full_like(c, math.sqrt(3)))
+    return jnp.where(c > 0, 4 * y * ((y + 1) / (2 * jnp.abs(c) + root)), (2 * c - root) / 3)
+
+
+@activation(
+    family="smooth_rectifiers",
+    slope=lambda x: 1 + 0.5 * (x / _hypotenuse(x)),
+    curvature=lambda x: 0.5 * (1 / _hypotenuse(x)) ** 3,
+    facts=Facts(REALS, Interval(0.5, 1.5), Interval(0.0, 0.5), (), SMOOTH, INCREASING, inverse=_bent_inverse),
+    source="google-deepmind/dks (bentid)",
+)
+def bent_identity(x: Array) -> Array:
+    """(sqrt(x^2 + 1) - 1)/2 + x, as x + x/2 * x/(sqrt(x^2 + 1) + 1)."""
+    return x + 0.5 * x * (x / (1 + _hypotenuse(x)))

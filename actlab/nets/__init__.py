@@ -1,1 +1,7 @@
-"""Flax NNX modules that take an Activation."""
+"""Nets: Flax NNX modules that take an activation, a function or a name."""
+
+from actlab.nets.conv import ConvNet
+from actlab.nets.mlp import MLP
+from actlab.nets.nonlinearity import Nonlinearity
+
+__all__ = ["MLP", "ConvNet", "Nonlinearity"]

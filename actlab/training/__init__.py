@@ -1,1 +1,36 @@
-"""The engine: pure training runs, ensembles of them, devices and checkpoints."""
+"""Training: runs as pure functions, ensembles of them, devices and checkpoints. Knows nothing of activations."""
+
+from actlab.training.batches import batch_indices
+from actlab.training.checkpoint import CheckpointError, Checkpoints, RunFolderError, run_folder
+from actlab.training.compilation import enable_compilation_cache
+from actlab.training.ensembles import STRATEGIES, ensemble
+from actlab.training.fit import Fitted, TrainState, advance, begin, fit
+from actlab.training.loop import NotFiniteError, train
+from actlab.training.mesh import make_mesh
+from actlab.training.progress import Progress, Terminal
+from actlab.training.writers import JsonLines, TensorBoard, Writer, read_metrics
+
+__all__ = [
+    "STRATEGIES",
+    "CheckpointError",
+    "Checkpoints",
+    "NotFiniteError",
+    "Fitted",
+    "JsonLines",
+    "Progress",
+    "RunFolderError",
+    "TensorBoard",
+    "Terminal",
+    "TrainState",
+    "Writer",
+    "advance",
+    "batch_indices",
+    "begin",
+    "enable_compilation_cache",
+    "ensemble",
+    "fit",
+    "make_mesh",
+    "read_metrics",
+    "run_folder",
+    "train",
+]

@@ -1,0 +1,206 @@
+"""The file format of results: what is written, and what is checked when a file is read."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from actlab.measurement import Better, Curve, Evaluation, Measurement
+from actlab.report.portrait import Portrait
+from actlab.report.profile import Profile, Role
+from actlab.report.results import Results, ResultsError, RunInfo, SystemResults
+
+FORMAT: Literal["actlab results 1"] = "actlab results 1"
+
+_listed = BeforeValidator(lambda value: value.tolist() if isinstance(value, np.ndarray) else value)
+Numbers = Annotated[list[float], _listed]
+Table = Annotated[list[list[float]], _listed]
+
+
+class _Record(BaseModel):
+    """Non-finite numbers are written by name, because JSON has none; an unknown field is refused."""
+
+    model_config = ConfigDict(from_attributes=True, extra="forbid", ser_json_inf_nan="strings")
+
+
+class MeasurementRecord(_Record):
+    """A Measurement with its values per seed."""
+
+    name: str
+    activation: str
+    values: Numbers
+    unit: str
+    better: Better
+    seeds: tuple[int, ...]
+
+    def restore(self) -> Measurement:
+        """The Measurement."""
+        return Measurement(**{**dict(self), "values": np.array(self.values)})
+
+
+class CurveRecord(_Record):
+    """A Curve with its values per seed."""
+
+    name: str
+    activation: str
+    x: Numbers
+    values: Table
+    x_label: str
+    y_label: str
+    log_x: bool
+    log_y: bool
+
+    def restore(self) -> Curve:
+        """The Curve."""
+        return Curve(**{**dict(self), "x": np.array(self.x), "values": np.array(self.values)})
+
+
+class EvaluationRecord(_Record):
+    """An Evaluation."""
+
+    measurements: list[MeasurementRecord]
+    curves: list[CurveRecord]
+    notes: tuple[str, ...]
+    refused: str | None
+
+    def restore(self) -> Evaluation:
+        """The Evaluation."""
+        measurements = tuple(m.restore() for m in self.measurements)
+        return Evaluation(measurements, tuple(c.restore() for c in self.curves), self.notes, self.refused)
+
+
+class SystemRecord(_Record):
+    """The SystemResults."""
+
+    name: str
+    title: str
+    question: str
+    data: str
+    evaluations: dict[str, EvaluationRecord]
+    references: EvaluationRecord
+    seconds: float
+
+    def restore(self) -> SystemResults:
+        """The SystemResults."""
+        evaluations = {name: e.restore() for name, e in self.evaluations.items()}
+        return SystemResults(**{**dict(self), "evaluations": evaluations, "references": self.references.restore()})
+
+
+class PortraitRecord(_Record):
+    """A Portrait."""
+
+    x: Numbers
+    value: Table
+    slope: Table
+    curvature: Table
+    channels: int
+    missing: str
+
+    def restore(self) -> Portrait:
+        """The Portrait."""
+        arrays = {name: np.array(getattr(self, name)) for name in ("x", "value", "slope", "curvature")}
+        return Portrait(**arrays, channels=self.channels, missing=self.missing)
+
+
+Bound = float | Literal["inf", "-inf"]
+
+
+class FactsRecord(_Record):
+    """What `Facts.as_json` states."""
+
+    range: tuple[Bound, Bound] | None
+    slope: tuple[Bound, Bound] | None
+    curvature: tuple[Bound, Bound] | None
+    smoothness: int | Literal["inf", "-inf"] | None
+    kinks: list[Bound] | None
+    monotone: str
+    gradient: str
+    standing: Literal["declared", "proved", "unknown"]
+
+
+class ProfileRecord(_Record):
+    """A Profile."""
+
+    name: str
+    role: Role
+    family: str
+    source: str
+    doc: str
+    parameters: dict[str, Any]
+    facts: FactsRecord
+    portrait: PortraitRecord
+
+    def restore(self) -> Profile:
+        """The Profile."""
+        facts = self.facts.model_dump(mode="json")
+        return Profile(**{**dict(self), "facts": facts, "portrait": self.portrait.restore()})
+
+
+class RunRecord(_Record):
+    """The RunInfo."""
+
+    command: str
+    seeds: tuple[int, ...]
+    versions: dict[str, str]
+    device: str
+    date: str
+    commit: str | None
+
+    def restore(self) -> RunInfo:
+        """The RunInfo."""
+        return RunInfo(**dict(self))
+
+
+class ResultsRecord(_Record):
+    """A results file."""
+
+    format: Literal["actlab results 1"] = FORMAT
+    run: RunRecord
+    activations: list[ProfileRecord]
+    systems: list[SystemRecord]
+
+    def restore(self) -> Results:
+        """The Results."""
+        activations = tuple(a.restore() for a in self.activations)
+        return Results(activations, tuple(s.restore() for s in self.systems), self.run.restore())
+
+
+def encode(results: Results) -> str:
+    """The text of a results file."""
+    return ResultsRecord.model_validate(results).model_dump_json()
+
+
+def decode(text: str) -> Results:
+    """The results in the text of a results file.
+
+    Raises:
+        ResultsError: the text is not such a file; names the first place that is wrong.
+    """
+    return _decoded(ResultsRecord, text)
+
+
+def encode_evaluation(evaluation: Evaluation) -> str:
+    """One Evaluation as text, for keeping it before all are finished."""
+    return EvaluationRecord.model_validate(evaluation).model_dump_json()
+
+
+def decode_evaluation(text: str) -> Evaluation:
+    """The Evaluation that `encode_evaluation` wrote.
+
+    Raises:
+        ResultsError: the text is not such a file; names the first place that is wrong.
+    """
+    return _decoded(EvaluationRecord, text)
+
+
+def _decoded(record: Any, text: str) -> Any:
+    try:
+        return record.model_validate_json(text).restore()
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise ResultsError(f"not a results file: {where}: {first['msg']}; evaluate again to write a new one") from error
+    except ValueError as error:
+        raise ResultsError(f"not a results file: {error}; evaluate again to write a new one") from error
