@@ -52,7 +52,7 @@ class _Clock:
             return None
         mean = {name: float(np.mean(s)) for name, s in self.seconds.items()}
         unseen = float(np.mean(list(mean.values())))
-        return sum(mean.get(name, unseen) for name in left)
+        return sum((mean.get(name, unseen) for name in left), 0.0)
 
 
 def evaluate(

@@ -1,9 +1,49 @@
 """Activations: pure elementwise functions together with the facts that others rely on."""
 
-from actlab.activations.activation import Activation, Elementary, activation
-from actlab.activations.algebra import add, affine, compose, mix, negate
-from actlab.activations.domain import POSITIVE, REAL_LINE, Domain
-from actlab.activations.facts import SMOOTH, UNKNOWN, FactError, Facts
+from actlab.activations import (
+    surrogates,
+)
+from actlab.activations.activation import (
+    Activation,
+    Elementary,
+    activation,
+)
+from actlab.activations.algebra import (
+    add,
+    affine,
+    compose,
+    mix,
+    negate,
+)
+from actlab.activations.biology import (
+    boltzmann,
+    hill,
+    hill_repression,
+    michaelis_menten,
+    naka_rushton,
+)
+from actlab.activations.bounded import (
+    BoundedRange,
+    BoundedSlope,
+    bounded_range,
+    bounded_slope,
+)
+from actlab.activations.capped import (
+    CappedPositive,
+    capped_positive,
+    soft_cap,
+)
+from actlab.activations.domain import (
+    POSITIVE,
+    REAL_LINE,
+    Domain,
+)
+from actlab.activations.facts import (
+    SMOOTH,
+    UNKNOWN,
+    FactError,
+    Facts,
+)
 from actlab.activations.gated import (
     aptx,
     gelu,
@@ -11,6 +51,14 @@ from actlab.activations.gated import (
     mish,
     quick_gelu,
     swish,
+)
+from actlab.activations.glu import (
+    bilinear,
+    gated,
+    geglu,
+    glu,
+    reglu,
+    swiglu,
 )
 from actlab.activations.hard import (
     bounded_relu,
@@ -23,8 +71,18 @@ from actlab.activations.hard import (
     soft_shrink,
     sparse_sigmoid,
 )
-from actlab.activations.interval import REALS, Interval
-from actlab.activations.logarithms import asinh, natural_log_relu, symmetric_log
+from actlab.activations.interval import (
+    REALS,
+    Interval,
+)
+from actlab.activations.inversion import (
+    invert,
+)
+from actlab.activations.logarithms import (
+    asinh,
+    natural_log_relu,
+    symmetric_log,
+)
 from actlab.activations.lookup import (
     ActivationLookupError,
     NotElementwiseError,
@@ -32,6 +90,14 @@ from actlab.activations.lookup import (
     check_elementwise,
     get,
     resolve,
+)
+from actlab.activations.periodic import (
+    cos,
+    gcu,
+    sin,
+    sinc,
+    sine,
+    snake,
 )
 from actlab.activations.rectifiers import (
     absolute,
@@ -46,7 +112,9 @@ from actlab.activations.rectifiers import (
     squared_relu,
     threshold,
 )
-from actlab.activations.requirement import require
+from actlab.activations.requirement import (
+    require,
+)
 from actlab.activations.self_gated import (
     elish,
     lisht,
@@ -67,6 +135,13 @@ from actlab.activations.sigmoids import (
     softsign,
     tanh,
 )
+from actlab.activations.simplex import (
+    entmax,
+    log_softmax,
+    softmax,
+    softmin,
+    sparsemax,
+)
 from actlab.activations.smooth_rectifiers import (
     bent_identity,
     celu,
@@ -78,24 +153,45 @@ from actlab.activations.smooth_rectifiers import (
     softplus,
     squareplus,
 )
-from actlab.activations.zoo import ALIASES, ZOO
+from actlab.activations.steps import (
+    bipolar,
+    heaviside,
+    sign,
+)
+from actlab.activations.vector import (
+    VectorActivation,
+    VectorFacts,
+    crelu,
+    groupsort,
+    householder,
+    maxmin,
+)
+from actlab.activations.zoo import (
+    ALIASES,
+    ZOO,
+)
 
 __all__ = [
     "ALIASES",
-    "POSITIVE",
-    "REALS",
-    "REAL_LINE",
-    "SMOOTH",
-    "UNKNOWN",
-    "ZOO",
     "Activation",
     "ActivationLookupError",
+    "BoundedRange",
+    "BoundedSlope",
+    "CappedPositive",
     "Domain",
     "Elementary",
     "FactError",
     "Facts",
     "Interval",
     "NotElementwiseError",
+    "POSITIVE",
+    "REALS",
+    "REAL_LINE",
+    "SMOOTH",
+    "UNKNOWN",
+    "VectorActivation",
+    "VectorFacts",
+    "ZOO",
     "absolute",
     "activation",
     "add",
@@ -105,40 +201,64 @@ __all__ = [
     "as_activation",
     "asinh",
     "bent_identity",
+    "bilinear",
+    "bipolar",
+    "boltzmann",
+    "bounded_range",
     "bounded_relu",
+    "bounded_slope",
+    "capped_positive",
     "celu",
     "check_elementwise",
     "compose",
+    "cos",
+    "crelu",
     "displaced_relu",
     "elish",
     "elu",
+    "entmax",
     "erf",
     "exponential",
+    "gated",
+    "gcu",
+    "geglu",
     "gelu",
     "gelu_tanh",
     "get",
+    "glu",
+    "groupsort",
     "gudermannian",
     "hard_mish",
     "hard_shrink",
     "hard_sigmoid",
     "hard_swish",
     "hard_tanh",
+    "heaviside",
+    "hill",
+    "hill_repression",
+    "householder",
     "identity",
+    "invert",
     "isrlu",
     "isru",
     "leaky_relu",
     "lecun_tanh",
     "lisht",
     "log_sigmoid",
+    "log_softmax",
     "logish",
+    "maxmin",
+    "michaelis_menten",
     "mish",
     "mix",
+    "naka_rushton",
     "natural_log_relu",
     "negate",
     "phish",
     "plu",
     "prelu",
     "quick_gelu",
+    "reglu",
     "relu",
     "relu6",
     "require",
@@ -147,14 +267,25 @@ __all__ = [
     "selu",
     "serf",
     "sigmoid",
+    "sign",
+    "sin",
+    "sinc",
+    "sine",
     "smish",
+    "snake",
+    "soft_cap",
     "soft_shrink",
+    "softmax",
+    "softmin",
     "softplus",
     "softsign",
     "sparse_plus",
     "sparse_sigmoid",
+    "sparsemax",
     "squared_relu",
     "squareplus",
+    "surrogates",
+    "swiglu",
     "swish",
     "symmetric_log",
     "tanh",

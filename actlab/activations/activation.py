@@ -12,7 +12,7 @@ from typing import Any, overload
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float
 
 from actlab.activations.domain import REAL_LINE, Domain
 from actlab.activations.facts import UNKNOWN, Facts
@@ -128,10 +128,20 @@ class Elementary(Activation):
     def __doc__(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
         return self.definition.doc
 
-    def __call__(self, x: Any, **parameters: Any) -> Float[Array, "*shape"]:
-        """f(x), elementwise, in the dtype of x; keyword arguments bind parameters for this call."""
+    @overload
+    def __call__(self, x: ArrayLike, **parameters: Any) -> Array: ...
+    @overload
+    def __call__(self, **parameters: Any) -> Elementary: ...
+    def __call__(self, x: Any = None, **parameters: Any) -> Any:
+        """f(x), elementwise, in the dtype of x; keyword arguments bind parameters; without x, for good.
+
+        Raises:
+            TypeError: x is not of a floating dtype, neither x nor a parameter is given, or no such parameter.
+        """
+        if x is None and not parameters:
+            raise TypeError(f"{self.name} takes an array, or keyword parameters alone to bind them")
         bound = self.bind(**parameters) if parameters else self
-        return bound.evaluate(floating(x, self.name))
+        return bound if x is None else bound.evaluate(floating(x, self.name))
 
     def evaluate(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """f(x) for a floating array."""

@@ -98,7 +98,7 @@ def affine_facts(scale: Any, shift: Any) -> Facts:
     source="the line",
     name="affine",
 )
-def line(x: Array, *, scale: float = 1.0, shift: float = 0.0) -> Array:
+def line(x: Array, *, scale: Any = 1.0, shift: Any = 0.0) -> Array:
     """`scale x + shift`."""
     return scale * x + shift
 

@@ -131,7 +131,7 @@ def _monotone_composition(f: Monotone, g: Monotone) -> Monotone:
     return _monotone(DIRECTION[f] * DIRECTION[g], f.startswith("strictly") and g.startswith("strictly"))
 
 
-def _monotone_sum(f: Facts, g: Facts, slope: Interval | None, smoothness: float | None) -> Monotone:
+def _monotone_sum(f: Facts, g: Facts, slope: Interval | None, smoothness: int | float | None) -> Monotone:
     """By the directions of the terms where they agree, else by the sign of the slope of a continuous sum."""
     if f.monotone in DIRECTION and DIRECTION[f.monotone] == DIRECTION.get(g.monotone):
         return _monotone(DIRECTION[f.monotone], f.strictly_monotone or g.strictly_monotone)
@@ -152,7 +152,7 @@ def _composed_inverse(f: Callable | None, g: Callable | None) -> Callable | None
     return None if f is None or g is None else lambda y: g(f(y))
 
 
-def _least(a: float | None, b: float | None) -> float | None:
+def _least(a: int | float | None, b: int | float | None) -> int | float | None:
     return None if a is None or b is None else min(a, b)
 
 

@@ -87,7 +87,7 @@ def quick_gelu(x: Array) -> Array:
 )
 def aptx(x: Array, beta: Array | float = 1.0, gamma: Array | float = 0.5) -> Array:
     """Gamma * x * (1 + tanh(beta*x)), which is swish with twice the beta."""
-    return weighted_logistic(2 * gamma * x, *exact_product(x, 2 * beta))
+    return 2 * gamma * weighted_logistic(x, *exact_product(x, 2 * beta))
 
 
 @activation(

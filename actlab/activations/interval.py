@@ -35,7 +35,11 @@ def product(a: ArrayLike, b: ArrayLike) -> Any:
 
 def _outward(value: Any, exact: Any, direction: float) -> Any:
     xp = namespace(value)
-    return plain(xp.where(exact | xp.isinf(value), value, xp.nextafter(value, xp.asarray(direction, value.dtype))))
+    end = xp.asarray(direction, value.dtype)
+    if xp is np:
+        return plain(np.where(exact | np.isinf(value), value, np.nextafter(value, end)))
+    fixed = jnp.where(exact | jnp.isinf(value), 0, jax.lax.stop_gradient(value))  # nextafter has no derivative rule
+    return value + jnp.where(exact | jnp.isinf(value), 0, jnp.nextafter(fixed, end) - fixed)
 
 
 def _sum(a: Any, b: Any, direction: float) -> Any:

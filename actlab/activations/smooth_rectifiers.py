@@ -9,9 +9,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from actlab.activations import exponentials
 from actlab.activations.activation import activation
 from actlab.activations.domain import POSITIVE
-from actlab.activations.exponentials import decay, expm1, positive
+from actlab.activations.exponentials import expm1
 from actlab.activations.facts import SMOOTH, Facts, certain
 from actlab.activations.interval import REALS, Interval, namespace, plain
 
@@ -30,7 +31,7 @@ def _negative(x: Array) -> Array:
 
 
 @activation(
-    family="smooth rectifiers",
+    family="smooth_rectifiers",
     slope=lambda x, beta: jax.nn.sigmoid(beta * x),
     curvature=lambda x, beta: beta * (jax.nn.sigmoid(beta * x) * jax.nn.sigmoid(-beta * x)),
     domains={"beta": POSITIVE},
@@ -47,11 +48,11 @@ def _negative(x: Array) -> Array:
 )
 def softplus(x: Array, beta: Array | float = 1.0) -> Array:
     """log(1 + exp(beta*x)) / beta. torch switches to x where beta*x > 20; this does not need to."""
-    return positive(x) + jnp.log1p(decay(beta * x)) / beta
+    return exponentials.softplus(x, beta)
 
 
 @activation(
-    family="smooth rectifiers",
+    family="smooth_rectifiers",
     slope=lambda x: jax.nn.sigmoid(-x),
     curvature=lambda x: -(jax.nn.sigmoid(x) * jax.nn.sigmoid(-x)),
     facts=Facts(
@@ -67,7 +68,7 @@ def softplus(x: Array, beta: Array | float = 1.0) -> Array:
 )
 def log_sigmoid(x: Array) -> Array:
     """log(sigmoid(x)) = -softplus(-x)."""
-    return (x - positive(x)) - jnp.log1p(decay(x))
+    return -exponentials.softplus(-x)
 
 
 def _root(x: Array, b: Array | float) -> Array:
@@ -83,7 +84,7 @@ def _squareplus(x: Array, b: Array | float) -> Array:
 
 
 @activation(
-    family="smooth rectifiers",
+    family="smooth_rectifiers",
     slope=lambda x, b: _squareplus(x, b) / _root(x, b),
     curvature=lambda x, b: 0.5 * b / _root(x, b) / _root(x, b) / _root(x, b),
     domains={"b": POSITIVE},
@@ -127,7 +128,7 @@ def _elu_order(alpha: Any) -> Any:
 
 
 @activation(
-    family="smooth rectifiers",
+    family="smooth_rectifiers",
     slope=lambda x, alpha: jnp.where(x > 0, 1, alpha * jnp.exp(_negative(x))),
     curvature=lambda x, alpha: jnp.where(x > 0, 0, alpha * jnp.exp(_negative(x))),
     facts=_elu_facts,
@@ -139,7 +140,7 @@ def elu(x: Array, alpha: Array | float = 1.0) -> Array:
 
 
 @activation(
-    family="smooth rectifiers",
+    family="smooth_rectifiers",
     slope=lambda x, alpha: jnp.where(x > 0, 1, jnp.exp(_negative(x) / alpha)),
     curvature=lambda x, alpha: jnp.where(x > 0, 0, jnp.exp(_negative(x) / alpha) / alpha),
     domains={"alpha": POSITIVE},
@@ -160,7 +161,7 @@ def celu(x: Array, alpha: Array | float = 1.0) -> Array:
 
 
 @activation(
-    family="smooth rectifiers",
+    family="smooth_rectifiers",
     slope=lambda x: jnp.where(x > 0, SELU_SCALE, SELU_PRODUCT * jnp.exp(_negative(x))),
     curvature=lambda x: jnp.where(x > 0, 0, SELU_PRODUCT * jnp.exp(_negative(x))),
     facts=Facts(
@@ -180,7 +181,7 @@ def selu(x: Array) -> Array:
 
 
 @activation(
-    family="smooth rectifiers",
+    family="smooth_rectifiers",
     slope=jnp.exp,
     curvature=jnp.exp,
     facts=Facts(HALF_LINE, HALF_LINE, HALF_LINE, (), SMOOTH, INCREASING, inverse=jnp.log),
@@ -198,7 +199,7 @@ def _cosine(x: Array, alpha: Array | float) -> Array:
 
 
 @activation(
-    family="smooth rectifiers",
+    family="smooth_rectifiers",
     slope=lambda x, alpha: _cosine(x, alpha) ** 3,
     curvature=lambda x, alpha: -3 * jnp.sqrt(alpha) * _sine(x, alpha) * _cosine(x, alpha) ** 4,
     domains={"alpha": POSITIVE},
@@ -235,7 +236,7 @@ def _bent_inverse(y: Array) -> Array:
 
 
 @activation(
-    family="smooth rectifiers",
+    family="smooth_rectifiers",
     slope=lambda x: 1 + 0.5 * (x / _hypotenuse(x)),
     curvature=lambda x: 0.5 * (1 / _hypotenuse(x)) ** 3,
     facts=Facts(REALS, Interval(0.5, 1.5), Interval(0.0, 0.5), (), SMOOTH, INCREASING, inverse=_bent_inverse),

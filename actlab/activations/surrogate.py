@@ -52,7 +52,8 @@ def _with_surrogate(forward: Activation, surrogate: Activation, x: Array) -> Arr
 def _with_surrogate_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     forward, surrogate, x = primals
     dforward, _, dx = tangents
-    y, dy = jax.jvp(lambda f: f.evaluate(x), (forward,), (dforward,))  # the forward function's own parameters, exactly
+    y = _with_surrogate(forward, surrogate, x)  # not the forward function's: y is differentiated again in a Hessian
+    dy = jax.jvp(lambda f: f.evaluate(x), (forward,), (dforward,))[1]  # the forward function's own parameters, exactly
     return y, dy + surrogate.evaluate(x) * jnp.asarray(dx, x.dtype)
 
 

@@ -1,4 +1,8 @@
-"""The zoo: every activation that actlab ships, by name, found in the modules of its families."""
+"""The zoo: every activation that actlab ships, by name, found in the modules of its families.
+
+16-bit inputs are computed in float32 and rounded once. XLA takes numbers below the smallest normal one for 0 on a CPU
+(1.2e-38 in float32), inputs and results alike: the one place where a small relative error is not promised.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,10 @@ FAMILIES = (
     "logarithms",
     "gated",
     "self_gated",
+    "periodic",
+    "biology",
+    "capped",
+    "steps",
 )
 """The modules that define activations, in the order of `ZOO`."""
 
@@ -39,6 +47,7 @@ ALIASES: dict[str, str] = {
     "hardsigmoid": "hard_sigmoid",
     "hardswish": "hard_swish",
     "hardtanh": "hard_tanh",
+    "leakyrelu": "leaky_relu",
     "linear": "identity",
     "logistic": "sigmoid",
     "logsigmoid": "log_sigmoid",

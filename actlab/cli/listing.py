@@ -40,7 +40,7 @@ def describe(activation: Elementary) -> dict[str, Any]:
     """One object of `--json`: name, family, parameters, facts."""
     from actlab.report import describe as profile
 
-    return profile(activation).as_json()
+    return profile(activation, portrait=False).as_json()
 
 
 def _print_table(chosen: list[Elementary]) -> None:

@@ -1,6 +1,7 @@
 """Nets: Flax NNX modules that take an activation, a function or a name."""
 
+from actlab.nets.conv import ConvNet
 from actlab.nets.mlp import MLP
 from actlab.nets.nonlinearity import Nonlinearity
 
-__all__ = ["MLP", "Nonlinearity"]
+__all__ = ["MLP", "ConvNet", "Nonlinearity"]

@@ -16,9 +16,9 @@ from actlab.activations import Activation
 class Nonlinearity(nnx.Module):
     """Applies an activation, elementwise.
 
-    The activation's parameters are arrays (or `nnx.Param`) of the module, so that models rebuilt with other values share
-    one trace, and an ensemble vmaps over them. Trained ones are kept as unconstrained reals and mapped into their domain
-    at every call: the facts hold for every value that an optimizer can reach.
+    The activation's parameters are arrays (or `nnx.Param`) of the module, so that models rebuilt with other values
+    share one trace, and an ensemble vmaps over them. Trained ones are kept as unconstrained reals and mapped into their
+    domain at every call: the facts hold for every value that an optimizer can reach.
     """
 
     def __init__(self, activation: Any, *, trainable: bool = False):

@@ -1,1 +1,21 @@
-"""Tables, figures and the HTML report."""
+"""The report: the results of an evaluation as one JSON file, one HTML page and one table for the terminal."""
+
+from actlab.report.page import write_report
+from actlab.report.profile import Profile, describe
+from actlab.report.records import decode_evaluation, encode_evaluation
+from actlab.report.results import Results, ResultsError, RunInfo, SystemResults, run_info
+from actlab.report.table import summary_table
+
+__all__ = [
+    "Profile",
+    "Results",
+    "ResultsError",
+    "RunInfo",
+    "SystemResults",
+    "decode_evaluation",
+    "describe",
+    "encode_evaluation",
+    "run_info",
+    "summary_table",
+    "write_report",
+]

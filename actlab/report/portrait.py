@@ -55,6 +55,7 @@ class Portrait:
 
 
 NOTHING = np.zeros((0, 0))
+NOT_SAMPLED = Portrait(np.zeros(0), NOTHING, NOTHING, NOTHING, missing="it was not sampled")
 
 
 def sample(activation: Activation) -> Portrait:

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from actlab.activations import Activation, Facts, Interval
-from actlab.report.portrait import Portrait, sample
+from actlab.report.portrait import NOT_SAMPLED, Portrait, sample
 
 Role = Literal["subject", "baseline"]
 
@@ -44,24 +44,24 @@ class Profile:
         return {"name": self.name, "family": self.family, "parameters": self.parameters, "facts": self.facts}
 
 
-def describe(activation: Activation, role: Role = "subject", name: str | None = None) -> Profile:
+def describe(activation: Activation, role: Role = "subject", *, portrait: bool = True) -> Profile:
     """The profile of an activation.
 
     Args:
-        activation: evaluated once, on a window around the origin.
+        activation: evaluated, with two derivatives, on a window around the origin.
         role: what it is in the results.
-        name: how the results call it; with its changed parameters where not given.
+        portrait: whether to sample its curves, which compiles a program.
     """
     definition = getattr(activation, "definition", None)
     return Profile(
-        name=name or repr(activation),
+        name=activation.name,
         role=role,
         family=activation.family,
         source=getattr(definition, "source", getattr(activation, "source", "")),
         doc=getattr(definition, "doc", ""),
         parameters=_parameters(activation),
         facts=_scalar(activation.facts).as_json(),
-        portrait=sample(activation),
+        portrait=sample(activation) if portrait else NOT_SAMPLED,
     )
 
 

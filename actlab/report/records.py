@@ -178,8 +178,26 @@ def decode(text: str) -> Results:
     Raises:
         ResultsError: the text is not such a file; names the first place that is wrong.
     """
+    return _decoded(ResultsRecord, text)
+
+
+def encode_evaluation(evaluation: Evaluation) -> str:
+    """One Evaluation as text, for keeping it before all are finished."""
+    return EvaluationRecord.model_validate(evaluation).model_dump_json()
+
+
+def decode_evaluation(text: str) -> Evaluation:
+    """The Evaluation that `encode_evaluation` wrote.
+
+    Raises:
+        ResultsError: the text is not such a file; names the first place that is wrong.
+    """
+    return _decoded(EvaluationRecord, text)
+
+
+def _decoded(record: Any, text: str) -> Any:
     try:
-        return ResultsRecord.model_validate_json(text).restore()
+        return record.model_validate_json(text).restore()
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"

@@ -35,7 +35,10 @@ def number(value: float, decimals: int | None = None, *, signed: bool = False) -
     if size >= 1e6 or 0 < size < 1e-4:
         mantissa, exponent = f"{size:.2e}".split("e")
         return f"{sign}{mantissa}×10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
-    text = f"{size:.4g}" if decimals is None else f"{size:.{decimals}f}"
+    if decimals is None:
+        text = f"{size:.4g}" if size < 1e3 else f"{size:.0f}"
+    else:
+        text = f"{size:.{decimals}f}"
     return (sign if float(text) else "") + text
 
 
@@ -61,10 +64,10 @@ def interval(low: float, high: float, decimals: int | None = None, *, signed: bo
     return f"[{number(low, decimals, signed=signed)}, {number(high, decimals, signed=signed)}]"
 
 
-def estimate(measurement: Measurement, *, signed: bool = False) -> str:
+def estimate(measurement: Measurement, decimals: int | None = None, *, signed: bool = False) -> str:
     """Mean and interval: `0.431 [0.420, 0.440]`, or the mean alone and why there is no interval."""
     low, high = measurement.interval
-    decimals = decimals_for(low, high)
+    decimals = decimals_for(low, high) if decimals is None else decimals
     mean = number(measurement.mean, decimals, signed=signed)
     if text := interval(low, high, decimals, signed=signed):
         return f"{mean} {text}"

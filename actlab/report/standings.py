@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import statistics
 from dataclasses import dataclass
 from typing import Literal
 
 from actlab.measurement import Measurement
 from actlab.report.results import Results, SystemResults
-from actlab.report.sentences import Outcome, comparison, heading, listing, outcome
+from actlab.report.sentences import Outcome, comparison, decimals_for, heading, listing, outcome
 
 Kind = Literal["subject", "baseline", "reference"]
 Mark = Literal["best", "among the best", ""]
@@ -52,6 +53,13 @@ class Standings:
     title: str
     rows: tuple[Row, ...]
     headline: bool
+
+    @property
+    def decimals(self) -> int | None:
+        """Digits after the point that suit most of the rows; None where no row has an interval."""
+        digits = [decimals_for(*row.measurement.interval) for row in self.rows]
+        known = [d for d in digits if d is not None]
+        return statistics.median_low(known) if known else None
 
     @property
     def subjects(self) -> tuple[Row, ...]:

@@ -71,6 +71,7 @@ def fit(
     steps: int,
     batch_size: int | None = None,
     wrt: Any = nnx.Param,
+    batch_sharding: Any = None,
 ) -> Fitted:
     """Trains a model: a pure function of its arguments, to be jitted or vmapped over keys, data and `state`.
 
@@ -85,12 +86,22 @@ def fit(
         batch_size: rows of a batch, drawn without replacement epoch by epoch, the incomplete last batch of an epoch
             dropped; None: all rows, in their order.
         wrt: the nnx filter of what is trained; everything else is carried along.
+        batch_sharding: how each batch lies on the devices, as `rows_of_batch(mesh)`: data parallelism inside the run.
 
     Raises:
         ValueError: data without a common leading axis, or a batch_size that does not fit it.
     """
     start = begin(state, key, optimizer=optimizer, wrt=wrt)
-    end, metrics = advance(graphdef, start, data, loss=loss, optimizer=optimizer, steps=steps, batch_size=batch_size)
+    end, metrics = advance(
+        graphdef,
+        start,
+        data,
+        loss=loss,
+        optimizer=optimizer,
+        steps=steps,
+        batch_size=batch_size,
+        batch_sharding=batch_sharding,
+    )
     return Fitted(end, metrics, graphdef)
 
 
@@ -112,8 +123,12 @@ def advance(
     optimizer: optax.GradientTransformation,
     steps: int,
     batch_size: int | None = None,
+    batch_sharding: Any = None,
 ) -> tuple[TrainState, dict[str, Array]]:
-    """Takes `steps` further steps; N at once equal N/2 twice, bit for bit on the same device.
+    """Takes `steps` further steps; N at once equal N/2 twice, up to rounding.
+
+    The numbers of a step depend on the compiled program, and another number of steps is another program: equal calls
+    repeat bit for bit on the same device, unequal ones may differ in the last bits.
 
     Returns:
         The new state and the metrics {"loss": (steps,), ...}. Arguments and errors as for `fit`.
@@ -128,6 +143,8 @@ def advance(
         if batch_size is not None:
             order = carried_order(order, state.order_key, state.step, entering, batch_size)
             batch = take(data, batch_of(order, state.step, batch_size))
+        if batch_sharding is not None:
+            batch = jax.lax.with_sharding_constraint(batch, batch_sharding)
         state, metrics = one_step(graphdef, state, batch, loss=loss, optimizer=optimizer)
         return (state, order), metrics
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from zoo_table import CASES, EXACT, GRID, STEP, away, kinks, portraits
+from zoo_table import CASES, EXACT, GRID, away, kinks, portraits
 
 import actlab.activations as al
 
@@ -16,6 +16,7 @@ each_exact = pytest.mark.parametrize("name", EXACT)
 LOOSE = {
     ("swish(beta=0.0)", "slope"): "x/2: the slope bounds are those of every other beta",
     ("leaky_relu(negative_slope=1.0)", "slope"): "",
+    ("hill(n=0.7)", "range"): "1 - 3e-6 at the end of the grid",
 }
 
 
@@ -32,6 +33,16 @@ def test_facts_contain_every_value(name, fact):
     assert not outside.any(), (interval, values[outside][:3], GRID[: outside.size][outside][:3])
 
 
+def extremum(act, values, where, best):
+    """The least or largest value, by the parabola through it and its neighbours where it is interior; else as it is."""
+    at = np.flatnonzero(where)[best(values[where])]
+    near = [np.searchsorted(GRID, GRID[at] - 6e-4), at, np.searchsorted(GRID, GRID[at] + 4e-4)]
+    if abs(GRID[at]) > 11 or np.abs(kinks(act) - GRID[at]).min(initial=1) < 2e-3:
+        return values[at], False
+    a, b, c = np.polyfit(GRID[near] - GRID[at], values[near] - values[at], 2)
+    return values[at] + (c - b * b / (4 * a) if abs(a) > 1e-3 else 0), abs(a) > 1e-3
+
+
 @each_exact
 @pytest.mark.parametrize("fact", ["range", "slope", "curvature"])
 def test_facts_are_tight(name, fact):
@@ -39,27 +50,33 @@ def test_facts_are_tight(name, fact):
     if interval is None or (name, fact) in LOOSE:
         pytest.skip("unknown, or not attained")
     values = portraits()[name][fact]
-    values = values if fact == "range" else values[away(CASES[name], 0.0)]
-    for end, attained in ((interval.lower, values.min()), (interval.upper, values.max())):
+    where = away(CASES[name], 0.0) | (fact == "range")
+    for end, best in ((interval.lower, np.argmin), (interval.upper, np.argmax)):
+        attained, interior = extremum(CASES[name], values, where, best)
         if math.isinf(end):
             assert abs(attained) > 10, (end, attained)
-        else:
-            assert abs(end - attained) <= 1e-6 * max(1, abs(end)), (end, attained)
+        else:  # at a limit or a kink: as near as the grid comes
+            assert abs(end - attained) <= (1e-8 if interior else 1e-6) * max(1, abs(end)), (end, attained)
 
 
 @each_exact
 def test_closed_form_slope_is_the_derivative_of_the_formula(name):
     where = away(CASES[name], 1e-12) & (np.abs(GRID) < 12)
     p = portraits()[name]
-    np.testing.assert_allclose(p["slope"][where], p["autodiff"][where], rtol=1e-9, atol=1e-11)
+    wrong = ~np.isclose(p["slope"], p["autodiff"], rtol=1e-9, atol=1e-11) & where
+    ties = (
+        wrong & ~np.roll(wrong, 1) & ~np.roll(wrong, -1)
+    )  # single points: autodiff halves the slope of a tied maximum
+    assert not (wrong & ~ties).any(), GRID[wrong][:5]
+    assert ties.sum() <= 2, GRID[ties]
 
 
 @each_exact
 @pytest.mark.parametrize("what", ["slope", "curvature", "third"])
 def test_derivatives_match_central_differences(name, what):
     p = portraits()[name]
-    where = away(CASES[name], 2 * STEP) & (np.abs(GRID) < 6)
-    size = max(1.0, np.abs(p["range"][where]).max(), np.abs(p["curvature"][where]).max())
+    where = away(CASES[name], 0.3) & (np.abs(GRID) < 6)  # powers of x have no bounded higher derivatives at their kink
+    size = max(1.0, np.abs(p["range"][where]).max(), np.abs(p[what][where]).max())
     np.testing.assert_allclose(p[what][where], p[f"{what} by differences"][where], rtol=1e-7, atol=1e-8 * size)
 
 

@@ -82,6 +82,33 @@ def test_aliases_name_members_and_are_no_members():
     assert al.get("silu") is al.swish
 
 
+TORCH = """Threshold ReLU ReLU6 RReLU Hardtanh Sigmoid Hardsigmoid Tanh SiLU Mish Hardswish ELU CELU SELU GELU
+    Hardshrink LeakyReLU LogSigmoid Softplus Softshrink PReLU Softsign Tanhshrink Identity"""
+KERAS = """relu leaky_relu relu6 elu selu softplus softsign soft_shrink sparse_plus silu squareplus gelu celu tanh
+    tanh_shrink hard_tanh hard_shrink threshold sigmoid exponential hard_sigmoid log_sigmoid sparse_sigmoid
+    hard_silu linear mish"""
+JAX = """identity relu relu6 squareplus softplus sparse_plus soft_sign sigmoid sparse_sigmoid silu mish log_sigmoid elu
+    leaky_relu hard_tanh celu selu gelu hard_sigmoid hard_silu"""
+
+
+@pytest.mark.parametrize("name", sorted({*TORCH.split(), *KERAS.split(), *JAX.split()}))
+def test_the_elementwise_ones_of_torch_keras_and_jax_are_here(name):
+    assert al.get(name).name in al.ZOO
+
+
+@pytest.mark.parametrize("name", [n for n in JAX.split() if n != "gelu"])
+def test_the_defaults_are_those_of_jax(name):
+    x = jnp.linspace(-5.0, 5.0, 41)
+    np.testing.assert_allclose(al.get(name)(x), getattr(jax.nn, name)(x), rtol=1e-4, atol=1e-6)
+
+
+def test_the_clashing_defaults():
+    x = jnp.linspace(-5.0, 5.0, 41)
+    np.testing.assert_allclose(al.gelu(x), jax.nn.gelu(x, approximate=False), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(al.gelu_tanh(x), jax.nn.gelu(x), rtol=1e-3, atol=1e-6)
+    assert al.leaky_relu.parameters == {"negative_slope": 0.01}
+
+
 @pytest.mark.parametrize("name", al.ZOO)
 def test_every_member_is_documented_and_exported(name):
     act = al.ZOO[name]

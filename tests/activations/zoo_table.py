@@ -24,6 +24,13 @@ VARIANTS = {
     "aptx": [{"beta": 0.7, "gamma": 1.3}],
     "plu": [{"alpha": 0.4, "c": 2.0}],
     "natural_log_relu": [{"beta": 1.7}],
+    "sine": [{"omega": 1.7}],
+    "snake": [{"a": 0.4}],
+    "hill": [{"n": 1.0, "K": 2.0}, {"n": 1.5, "K": 0.5}, {"n": 0.7}, {"n": 3.0, "K": 0.6}, {"n": 8.0}],
+    "hill_repression": [{"n": 4.0, "K": 1.5}],
+    "naka_rushton": [{"R_max": 50.0, "n": 2.6, "sigma": 0.3}],
+    "boltzmann": [{"V_half": -2.0, "k": 0.6}],
+    "soft_cap": [{"width": 4.0}, {"width": 0.3}],
 }
 
 CASES = dict(al.ZOO)
@@ -42,7 +49,8 @@ def grid() -> np.ndarray:
     """Dense on [-12, 12], geometric up to 1e8, and every kink of any activation with its two neighbours."""
     far = np.geomspace(1e-12, 1e8, 401)
     special = np.unique(np.concatenate([kinks(a) for a in CASES.values()]))
-    near = [special, np.nextafter(special, math.inf), np.nextafter(special, -math.inf)]
+    gap = 1e-13 * np.maximum(1, np.abs(special))  # not the next float: next to 0 it is subnormal, which reads as 0
+    near = [special, special + gap, special - gap]
     return np.unique(np.concatenate([np.linspace(-12, 12, 48001), far, -far, *near]))
 
 
@@ -92,3 +100,14 @@ def portraits() -> dict[str, dict[str, np.ndarray]]:
     with jax.enable_x64(True):
         run = jax.jit(lambda x: {name: portrait(act, x) for name, act in CASES.items()})
         return jax.device_get(run(jnp.asarray(GRID)))
+
+
+def overflows(reference, dtype):
+    """Where the real result, rounded, exceeds the dtype."""
+    return np.abs(reference) > float(jnp.finfo(dtype).max) * (1 - float(jnp.finfo(dtype).eps))
+
+
+def stride(step: int, start: int = 0) -> np.ndarray:
+    """Every step-th float32 by bit pattern, the finite ones."""
+    numbers = np.arange(start, 2**32, step, dtype=np.int64).astype(np.uint32).view(np.float32)
+    return numbers[np.isfinite(numbers)]

@@ -29,3 +29,9 @@ def toy_system(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(systems, "load", lambda name: toy)
     CALLS.clear()
     return CALLS
+
+
+@pytest.fixture(autouse=True)
+def keep_the_tests_own_compilation_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("evaluating", "running"):
+        monkeypatch.setattr(f"actlab.cli.{module}.enable_compilation_cache", lambda: None)

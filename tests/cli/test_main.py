@@ -3,7 +3,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import jax
 import pytest
 
 from actlab.activations import ZOO
@@ -15,7 +14,6 @@ MINE = "import jax.numpy as jnp\n\ndef bump(x):\n    return x * jnp.exp(-x * x)\
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("ACTLAB_COMPILATION_CACHE", jax.config.jax_compilation_cache_dir or "")
     return tmp_path
 
 

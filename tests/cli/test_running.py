@@ -2,7 +2,6 @@ import json
 import sys
 from pathlib import Path
 
-import jax
 import pytest
 
 from actlab.cli import main
@@ -36,7 +35,6 @@ def run(config, out, report):
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("ACTLAB_COMPILATION_CACHE", jax.config.jax_compilation_cache_dir or "")
     for name in [n for n in sys.modules if n.partition(".")[0] == "experiments"]:
         monkeypatch.delitem(sys.modules, name)
     (tmp_path / "experiments").mkdir()

@@ -1,0 +1,60 @@
+"""Train-test splits, standardized with what the training rows tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Int
+
+from actlab.data.embedded import Regression
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Split:
+    """One split, or several stacked along a leading axis: a pytree to vmap over.
+
+    Attributes:
+        x: training inputs, (*splits, n, features), each feature of mean 0 and deviation 1 (constant ones 0), float32.
+        y: training targets, (*splits, n), likewise.
+        x_test: test inputs, (*splits, m, features), on the same scale.
+        y_test: test targets, (*splits, m), on the same scale.
+        y_scale: the training targets' standard deviation, (*splits,), in the original unit.
+    """
+
+    # Not typed by shape: JAX rebuilds pytrees with leaves that are no arrays.
+    x: Any
+    y: Any
+    x_test: Any
+    y_test: Any
+    y_scale: Any
+
+
+def standardized(data: Regression, train: Int[np.ndarray, " n"], test: Int[np.ndarray, " m"]) -> Split:
+    """The split of these rows, scaled in float64 by the training rows' mean and deviation, then float32."""
+    x, y = data.X[train], data.y[train]
+    centre, scale, level, spread = x.mean(0), x.std(0), y.mean(), y.std()
+    scale = np.where(scale > 0, scale, 1.0)
+    spread = spread if spread > 0 else 1.0
+    arrays = (
+        (x - centre) / scale,
+        (y - level) / spread,
+        (data.X[test] - centre) / scale,
+        (data.y[test] - level) / spread,
+    )
+    return Split(*(a.astype(np.float32) for a in arrays), y_scale=np.asarray(spread, np.float32))
+
+
+def random_split(data: Regression, seed: int, test_fraction: float = 0.1) -> Split:
+    """A split drawn by the seed."""
+    order = np.random.default_rng(seed).permutation(len(data.y))
+    held_out = round(test_fraction * len(data.y))
+    return standardized(data, order[held_out:], order[:held_out])
+
+
+def stacked(splits: list[Split]) -> Split:
+    """Splits of equal sizes along a new leading axis."""
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *splits)

@@ -1,0 +1,91 @@
+"""The figures of a system: its curves with their bands, one panel for each quantity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from markupsafe import Markup
+from matplotlib.axes import Axes
+
+from actlab.measurement import Curve
+from actlab.report.drawing import inline, number_ticks, panel
+from actlab.report.palette import Stroke
+from actlab.report.results import SystemResults
+from actlab.report.sentences import count, listing, number
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A panel of a figure.
+
+    Attributes:
+        title: its caption.
+        svg: the drawing.
+        labels: whose curves it shows.
+        gaps: what is not drawn because it is not finite, in words; empty where all is.
+    """
+
+    title: str
+    svg: Markup
+    labels: tuple[str, ...]
+    gaps: str = ""
+
+
+def pictures(system: SystemResults, strokes: Mapping[str, Stroke]) -> tuple[Picture, ...]:
+    """One panel for each quantity that has curves, references beneath and subjects on top."""
+    panels: dict[str, list[Curve]] = {}
+    for evaluation in (*system.evaluations.values(), system.references):
+        for curve in evaluation.curves:
+            panels.setdefault(curve.name, []).append(curve)
+    return tuple(_picture(name, curves, strokes) for name, curves in panels.items())
+
+
+def _picture(name: str, curves: Sequence[Curve], strokes: Mapping[str, Stroke]) -> Picture:
+    first = curves[0]
+    log_x, log_y = any(c.log_x for c in curves), any(c.log_y for c in curves)
+    with panel() as (figure, axes):
+        for order, curve in enumerate(reversed(curves)):
+            _draw(axes, curve, strokes[curve.activation], order)
+        axes.set_xscale("log" if log_x else "linear")
+        axes.set_yscale("log" if log_y else "linear")
+        axes.margins(x=0.02)
+        number_ticks(axes, log_x=log_x, log_y=log_y)
+        axes.set_xlabel(first.x_label)
+        axes.set_ylabel(first.y_label)
+        svg = inline(figure, _spoken(name, curves))
+    return Picture(name, svg, tuple(dict.fromkeys(c.activation for c in curves)), _gaps(curves))
+
+
+def _draw(axes: Axes, curve: Curve, stroke: Stroke, order: int) -> None:
+    x, mean = np.where(np.isfinite(curve.x), curve.x, np.nan), _mean(curve)
+    low, high = curve.band
+    axes.fill_between(x, low, high, color=stroke.colour, alpha=0.16, linewidth=0, zorder=2 + order / 100)
+    (line,) = axes.plot(x, mean, color=stroke.colour, linewidth=stroke.width, zorder=3 + order / 100)
+    if stroke.dashes:
+        line.set_dashes([d / stroke.width for d in stroke.dashes])
+    if x.size <= 12:
+        line.set_marker("o")
+        line.set_markersize(stroke.width + 1.4)
+
+
+def _mean(curve: Curve) -> np.ndarray:
+    """The mean over seeds, with a gap wherever a seed is not finite."""
+    finite = np.all(np.isfinite(curve.values), axis=0)
+    return np.where(finite, np.mean(np.where(finite, curve.values, 0.0), axis=0), np.nan)
+
+
+def _spoken(name: str, curves: Sequence[Curve]) -> str:
+    first = curves[0]
+    ends = [f"{c.activation} from {number(float(_mean(c)[0]))} to {number(float(_mean(c)[-1]))}" for c in curves]
+    x = f"{first.x_label} from {number(float(first.x[0]))} to {number(float(first.x[-1]))}"
+    return f"{name}: {first.y_label} over {x}. {listing(ends)}."
+
+
+def _gaps(curves: Sequence[Curve]) -> str:
+    missing = [(c.activation, int(np.sum(np.isnan(_mean(c)))), c.x.size) for c in curves]
+    parts = [f"{name} at {bad} of {count(all_, 'point')}" for name, bad, all_ in missing if bad]
+    hidden = [c.activation for c in curves if c.log_y and np.any(_mean(c) <= 0)]
+    said = f"Not finite, so not drawn: {listing(parts)}. " if parts else ""
+    return said + (f"Not positive somewhere, so not drawn there: {listing(hidden)}." if hidden else "")

@@ -1,0 +1,148 @@
+"""The report as one self-contained HTML page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from actlab.measurement import RESAMPLES, Measurement
+from actlab.report import sentences
+from actlab.report.facts_table import STANDINGS, fact_lines
+from actlab.report.figures import pictures
+from actlab.report.likeness import likeness
+from actlab.report.palette import Stroke, strokes
+from actlab.report.profile import Profile
+from actlab.report.results import Results, SystemResults
+from actlab.report.standings import standings, summary
+from actlab.report.whiskers import WIDTH, whiskers
+
+PAGE, DATA = "report.html", "results.json"
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def write_report(results: Results, directory: Path | str) -> Path:
+    """Writes the page, and beside it the results as JSON from which it can be made again.
+
+    Args:
+        results: what to show.
+        directory: made where it does not exist.
+
+    Returns:
+        The path of `report.html`. It needs no other file and no network.
+
+    Raises:
+        OSError: the directory cannot be written.
+    """
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    _replace(directory / DATA, results.to_json())
+    return _replace(directory / PAGE, render(results))
+
+
+def render(results: Results) -> str:
+    """The page as text."""
+    template = _environment().get_template("report.html.j2")
+    styles = (TEMPLATES / "report.css").read_text(encoding="utf-8")
+    found = strokes(results)
+    return template.render(
+        results=results,
+        run=results.run,
+        title=sentences.listing([a.name for a in results.subjects] or ["Evaluation"]),
+        lead=_lead(results),
+        strokes=found,
+        activations=[_activation(a, found) for a in results.activations],
+        systems=[_system(results, system, found) for system in results.systems],
+        standing_notes=STANDINGS,
+        resamples=RESAMPLES,
+        whisker_width=WIDTH,
+        styles=styles,
+    )
+
+
+def _environment() -> Environment:
+    """Everything is escaped: names, notes and errors come from users."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": sentences.number,
+        "listing": sentences.listing,
+        "duration": sentences.duration,
+        "estimate_mean": _mean,
+        "estimate_interval": _interval,
+    }
+    return environment
+
+
+def _lead(results: Results) -> str:
+    """What was evaluated, in one sentence."""
+    what = sentences.listing([a.name for a in results.subjects])
+    where = sentences.count(len(results.systems), "system")
+    against = sentences.listing([a.name for a in results.baselines]) if results.baselines else "nothing"
+    return f"{what} in {where}, against {against}, with {sentences.count(len(results.run.seeds), 'seed')} each."
+
+
+def _activation(profile: Profile, found: dict[str, Stroke]) -> dict[str, Any]:
+    return {
+        "profile": profile,
+        "stroke": found[profile.name],
+        "pictures": likeness(profile, found[profile.name]) if profile.role == "subject" else (),
+        "facts": fact_lines(profile),
+        "parameters": [(name, _parameter(value)) for name, value in profile.parameters.items()],
+    }
+
+
+def _parameter(value: Any) -> str:
+    if isinstance(value, (int, float, str)):
+        return sentences.number(float(value))
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:60]} …"
+
+
+def _system(results: Results, system: SystemResults, found: dict[str, Stroke]) -> dict[str, Any]:
+    tables = standings(results, system)
+    drawn = pictures(system, found)
+    evaluations = system.evaluations
+    return {
+        "system": system,
+        "summary": summary(results, system),
+        "tables": [{"standings": t, "rows": list(zip(t.rows, whiskers(t.rows), strict=True))} for t in tables],
+        "pictures": drawn,
+        "legend": list(dict.fromkeys(label for picture in drawn for label in picture.labels)),
+        "notes": _notes(system),
+        "refused": [(name, e.refused) for name, e in evaluations.items() if e.refused is not None],
+        "absent": [a.name for a in results.activations if a.name not in evaluations],
+    }
+
+
+def _notes(system: SystemResults) -> list[tuple[str, str]]:
+    """Each note once, with whose it is; without a name where all activations share it."""
+    owners: dict[str, list[str]] = {}
+    for name, evaluation in system.evaluations.items():
+        for note in evaluation.notes:
+            owners.setdefault(note, []).append(name)
+    measured = [name for name, e in system.evaluations.items() if e.refused is None]
+    notes = [("" if set(whose) == set(measured) else sentences.listing(whose), n) for n, whose in owners.items()]
+    return notes + [("references", note) for note in system.references.notes]
+
+
+def _mean(measurement: Measurement, decimals: int | None) -> str:
+    return sentences.number(measurement.mean, decimals)
+
+
+def _interval(measurement: Measurement, decimals: int | None) -> str:
+    return sentences.interval(*measurement.interval, decimals) or sentences.without_interval(measurement)
+
+
+def _replace(path: Path, text: str) -> Path:
+    """Writes a file whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    return partial.replace(path)

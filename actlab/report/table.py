@@ -1,0 +1,47 @@
+"""The summary of results for the terminal."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from actlab.report.results import Results, SystemResults
+from actlab.report.sentences import count, duration, estimate
+from actlab.report.standings import Row, Standings, standings
+
+_STYLES = {"better": "green", "worse": "red", "incomparable": "yellow"}
+
+
+def summary_table(results: Results) -> Table:
+    """The headline measurement of every system: one line an activation or reference, the best in bold."""
+    seeds = count(len(results.run.seeds), "seed")
+    table = Table(box=box.SIMPLE_HEAD, title="Results", title_justify="left", title_style="bold")
+    table.caption = f"mean and 95 % bootstrap interval over {seeds}; differences are paired by seed"
+    table.caption_justify = "left"
+    table.add_column("", overflow="fold")
+    table.add_column("mean [interval]", justify="right")
+    table.add_column("", no_wrap=True)
+    table.add_column("difference", overflow="fold")
+    for system in results.systems:
+        _add_system(table, results, system)
+    return table
+
+
+def _add_system(table: Table, results: Results, system: SystemResults) -> None:
+    all_ = standings(results, system)
+    head = all_[0] if all_ else Standings("nothing was measured", (), headline=True)
+    table.add_row(Text(f"{system.title}: {head.title}", "bold cyan"), "", "", Text(duration(system.seconds), "dim"))
+    for row in head.rows:
+        table.add_row(*_cells(row, head.decimals))
+    for name, evaluation in system.evaluations.items():
+        if evaluation.refused is not None:
+            table.add_row(Text(f"  {name}"), Text("refused", "yellow"), "", Text(evaluation.refused))
+    table.add_section()
+
+
+def _cells(row: Row, decimals: int | None) -> tuple[Text, Text, Text, Text]:
+    """Text objects, because names that users give are not markup."""
+    style = "bold" if row.mark == "best" else "dim" if row.kind == "reference" else ""
+    words = Text("\n").join(Text(f"{v.subject}: {v.words}", _STYLES.get(v.outcome, "")) for v in row.verdicts)
+    return Text(f"  {row.label}", style), Text(estimate(row.measurement, decimals), style), Text(row.mark, style), words

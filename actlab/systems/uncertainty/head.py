@@ -1,0 +1,29 @@
+"""What a head is: the meaning of a network's raw outputs as a distribution of the target."""
+
+from __future__ import annotations
+
+import abc
+import math
+
+from jaxtyping import Array, Float
+
+from actlab.systems.uncertainty.distributions import Distribution
+
+Raw = Float[Array, "*batch outputs"]
+Target = Float[Array, "*batch"]
+
+LOG_TWO_PI = math.log(2.0 * math.pi)
+
+
+class Head(abc.ABC):
+    """`outputs` raw numbers a target, their distribution and its negative log-likelihood in closed form."""
+
+    outputs: int
+
+    @abc.abstractmethod
+    def distribution(self, raw: Raw) -> Distribution:
+        """The predicted distribution, a distrax one, of batch shape `*batch`."""
+
+    @abc.abstractmethod
+    def nll(self, raw: Raw, y: Target) -> Target:
+        """-log p(y | raw), nats, elementwise over the batch."""

@@ -1,0 +1,1 @@
+"""Experiments: one file each; a configuration in configs/ names it, `actlab run` carries it out."""

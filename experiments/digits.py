@@ -1,0 +1,126 @@
+"""Plain nets on handwritten digits: an ensemble over seeds for each activation, checkpointed and resumable."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+from pydantic import Field
+
+import actlab.activations as al
+from actlab.data.embedded import digits
+from actlab.measurement import Claim, Curve, Measurement
+from actlab.nets import MLP
+from actlab.training import Fitted, Progress, train
+
+TEST_SHARE = 5
+"""One row in so many is held out."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings.
+
+    Attributes:
+        activations: names, `module:function` or `file.py:function`.
+        hidden: widths of the hidden layers.
+        seeds: members of each ensemble.
+        steps: optimizer steps.
+        batch_size: rows of a batch.
+        learning_rate: Adam's.
+        chunk: steps between checkpoints.
+        accuracy: the held-out accuracy that the claim promises.
+    """
+
+    activations: tuple[str, ...] = ("relu", "swish")
+    hidden: tuple[Annotated[int, Field(ge=1)], ...] = (64, 64)
+    seeds: Annotated[int, Field(ge=2, le=1000)] = 5
+    steps: Annotated[int, Field(ge=1)] = 500
+    batch_size: Annotated[int, Field(ge=1, le=1437)] = 64
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    chunk: Annotated[int, Field(ge=1)] = 100
+    accuracy: Annotated[float, Field(ge=0, le=1)] = 0.95
+
+
+def run(
+    config: Config, out: Path | None, report: Callable[[str], None]
+) -> tuple[list[Measurement], list[Claim], list[Curve]]:
+    """Trains an ensemble for each activation, measures its held-out accuracy, and decides the claim for each."""
+    held_in, held_out = split()
+    measured, curves = [], []
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in config.activations:
+            activation = al.resolve(name)
+            folder = (out or Path(scratch)) / "ensembles" / activation.name
+            fitted = trained(activation, config, held_in, folder, lambda p, n=activation.name: report(f"{n}: {p}"))
+            accuracies = np.asarray(accuracy(fitted, held_out), np.float64)
+            measured.append(Measurement("test accuracy", activation.name, accuracies, better="higher"))
+            losses = np.asarray(fitted.metrics["loss"], np.float64).T
+            steps = np.arange(losses.shape[1])
+            curves.append(Curve("training loss", activation.name, steps, losses, "step", "loss, nats", log_y=True))
+    statement = f"a plain net of {len(config.hidden) + 1} layers initialized by its gain learns the digits"
+    claims = [Claim(f"{statement}: {m.activation}", "arXiv:1502.01852", m, at_least=config.accuracy) for m in measured]
+    return measured, claims, curves
+
+
+def split() -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
+    """Training and held-out rows: the same for every seed, standardized by the training rows."""
+    data = digits()
+    rows = np.random.default_rng(0).permutation(len(data.y))
+    out, within = np.split(rows, [len(rows) // TEST_SHARE])
+    X = (data.X - data.X[within].mean()) / data.X[within].std()
+    parts = ({"x": jnp.asarray(X[part], jnp.float32), "y": jnp.asarray(data.y[part])} for part in (within, out))
+    train_rows, test_rows = parts
+    return train_rows, test_rows
+
+
+def trained(
+    activation: al.Activation, config: Config, data: dict, folder: Path, progress: Callable[[Progress], None]
+) -> Fitted:
+    """The ensemble of one activation; goes on with what `folder` holds."""
+
+    def model(key: jax.Array) -> MLP:
+        return MLP((64, *config.hidden, 10), activation, rngs=nnx.Rngs(key))
+
+    keys = jax.random.split(jax.random.key(0), config.seeds)
+    states = jax.jit(jax.vmap(lambda key: nnx.state(model(key))))(keys)
+    return train(
+        folder,
+        nnx.graphdef(model(keys[0])),
+        states,
+        data,
+        keys,
+        loss=cross_entropy,
+        optimizer=optax.adam(config.learning_rate),
+        steps=config.steps,
+        batch_size=config.batch_size,
+        chunk=config.chunk,
+        resume=True,
+        seeds=range(config.seeds),
+        progress=progress,
+    )
+
+
+def cross_entropy(model: Any, batch: dict, key: jax.Array) -> jax.Array:
+    """Mean cross-entropy in nats."""
+    del key
+    return optax.softmax_cross_entropy_with_integer_labels(model(batch["x"]), batch["y"]).mean()
+
+
+def accuracy(fitted: Fitted, data: dict) -> jax.Array:
+    """The share of rows that each member classifies right, shape (members,)."""
+
+    def of_one(state: Any) -> jax.Array:
+        model = nnx.merge(fitted.graphdef, state.params, state.rest)
+        return jnp.mean(jnp.argmax(model(data["x"]), -1) == data["y"])
+
+    mapped = type(fitted.state)(params=0, rest=0, opt_state=0, step=None, order_key=0, loss_key=0)
+    return jax.jit(jax.vmap(of_one, in_axes=(mapped,)))(fitted.state)

@@ -1,0 +1,94 @@
+import io
+import math
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from actlab.measurement import Measurement
+from actlab.report import Results, summary_table
+from actlab.report.sentences import bound, comparison, count, decimals_for, duration, estimate, listing, number
+from actlab.report.standings import Row, standings, summary
+from actlab.report.whiskers import WIDTH, whiskers
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "0"), (-0.5, "−0.5"), (math.inf, "∞"), (-math.inf, "−∞"), (math.nan, "NaN")]
+    + [(1.5e8, "1.50×10⁸"), (-2e-7, "−2.00×10⁻⁷")],
+)
+def test_numbers_read_well(value: float, text: str) -> None:
+    assert number(value) == text
+
+
+def test_numbers_with_decimals_and_signs() -> None:
+    assert number(0.0301, 2, signed=True) == "+0.03"
+    assert number(-0.001, 2) == "0.00"
+    assert number(12345.678) == "12346"
+    assert bound(-0.09983938) == "−0.0998394"
+    assert bound("inf") == "∞"
+    assert decimals_for(0.42, 0.44) == 3
+    assert decimals_for(1.0, 1.0) is None
+
+
+def difference(*values: float, better: str = "lower") -> Measurement:
+    return Measurement("RMSE", "a - b", np.array(values), better=better)
+
+
+@pytest.mark.parametrize(
+    ("measured", "words"),
+    [
+        (difference(-0.03, -0.02, -0.04), "better than b: −0.030 ["),
+        (difference(0.03, 0.02, 0.04), "worse than b: +0.030 ["),
+        (difference(0.03, 0.02, 0.04, better="higher"), "better than b: +0.030 ["),
+        (difference(0.03, 0.02, 0.04, better="neither"), "higher than b: +0.030 ["),
+        (difference(0.03, -0.02, 0.01), "no difference from b that 3 seeds can show: "),
+        (difference(0.0, 0.0), "equal to b on all 2 seeds"),
+        (difference(0.03), "+0.03 against b on one seed, which cannot show a difference"),
+        (difference(0.03, math.nan), "cannot be compared with b: 1 of 2 seeds not finite"),
+    ],
+)
+def test_differences_in_words(measured: Measurement, words: str) -> None:
+    assert comparison(measured, "b").startswith(words)
+
+
+def test_small_words() -> None:
+    assert (listing([]), listing(["a"]), listing(["a", "b", "c"])) == ("nothing", "a", "a, b and c")
+    assert (count(1, "seed"), count(5, "seed")) == ("1 seed", "5 seeds")
+    assert (duration(8.2), duration(130.0), duration(0.1)) == ("8 s", "2 min 10 s", "under a second")
+    assert estimate(difference(1.0)) == "1 (one seed, no interval)"
+
+
+def test_the_best_is_marked_only_where_the_seeds_tell(results: Results) -> None:
+    head = standings(results, results.systems[0])[0]
+    assert [row.label for row in head.rows] == ["wave", "ramp", "bend", "HuberRegressor", "RANSAC"]
+    assert [row.mark for row in head.rows] == ["among the best", "", "among the best", "", ""]
+    assert head.headline
+    coverage = standings(results, results.systems[0])[3]
+    assert {row.mark for row in coverage.rows} == {""}
+
+
+def test_the_summary_is_one_sentence_a_subject(results: Results) -> None:
+    (outliers,) = summary(results, results.systems[0])
+    assert outliers == "On RMSE at 30 % contamination, wave is better than ramp and not shown to differ from bend."
+    (uncertainty,) = summary(results, results.systems[1])
+    assert uncertainty == "On test NLL, wave is not comparable with bend."
+
+
+def test_whiskers_keep_order_and_mark_what_is_off_the_scale() -> None:
+    means = (0.5, 0.6, 0.7, 900.0, math.nan)
+    rows = [Row(str(m), "baseline", "a", Measurement("q", "a", np.array([m, m + 0.01]))) for m in means]
+    a, b, c, far, bad = whiskers(rows)
+    assert 0 < a.mean < b.mean < c.mean < WIDTH
+    assert a.low < a.mean < a.high
+    assert far.cut
+    assert bad.mean is None
+
+
+def test_the_terminal_table_prints_names_as_they_are(results: Results) -> None:
+    out = io.StringIO()
+    Console(file=out, width=120).print(summary_table(results))
+    text = " ".join(out.getvalue().split())
+    assert "wave: better than ramp: −0.0" in text
+    assert "range [0, inf)" in text
+    assert "refused" in text
