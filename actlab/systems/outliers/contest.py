@@ -71,8 +71,8 @@ def table_split(x: np.ndarray, y: np.ndarray, test_share: float = 0.3) -> Split:
 
     def split(key: Any) -> tuple[Rows, Rows]:
         order = jax.random.permutation(key, len(y))
-        train, test = order[:cut], order[cut:]
-        return tuple(jax.tree.map(lambda leaf: leaf[part], clean) for part in (train, test))  # pyright: ignore
+        shuffled = jax.tree.map(lambda leaf: leaf[order], clean)
+        return jax.tree.map(lambda leaf: leaf[:cut], shuffled), jax.tree.map(lambda leaf: leaf[cut:], shuffled)
 
     return split
 

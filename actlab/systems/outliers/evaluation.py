@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -143,7 +145,7 @@ def _curve(who: str, arm: str, errors: Any, settings: Settings) -> Curve:
 
 def _influence(activation: Activation, seeds: tuple[int, ...], recipe: Recipe) -> tuple[list[Measurement], list[str]]:
     """The derived bound on one label's gradient beside its supremum on a grid, for targets of MAD 1."""
-    targets = np.array([-1 / 1.4826, 0.0, 1 / 1.4826], np.float32)
+    targets = jnp.array([-1 / 1.4826, 0.0, 1 / 1.4826])
     bounded = is_bounded(activation)
     head = _concrete(bounded_head(targets, activation) if bounded else linear_head(targets))
     bound, squared = influence_bound(head, recipe.loss), influence_bound(head, mse)
@@ -152,7 +154,8 @@ def _influence(activation: Activation, seeds: tuple[int, ...], recipe: Recipe) -
     notes = [
         f"One label's gradient at {which}: {bound} under the robust loss ({bound.because}); "
         f"{squared} under squared loss ({squared.because}).",
-        f"Over all inputs as well, leverage points included, the last layer's gradient is {layer.kind}: {layer.because}.",
+        f"Over all inputs as well, leverage points included, the last layer's gradient is "
+        f"{layer.kind}: {layer.because}.",
     ]
     if bound.value is None:
         return [], notes
@@ -166,8 +169,6 @@ def _influence(activation: Activation, seeds: tuple[int, ...], recipe: Recipe) -
 
 def _concrete(head: Activation) -> Activation:
     """The head with Python numbers as parameters, whose facts are then computed in float64."""
-    import jax
-
     return jax.tree.map(float, head)
 
 
@@ -186,7 +187,7 @@ def _label_notes(outcomes: dict[str, Outcome], settings: Settings) -> list[str]:
     ]
     if SQUARED_BOUNDED in errors:
         notes.append(
-            f"A bounded output does not bound the influence of a corrupted label: with the activation as a bounded head "
+            "A bounded output does not bound the influence of a corrupted label: with the activation as a bounded head "
             f"squared loss still errs by {errors[SQUARED_BOUNDED]:.2f} sd there. A bounded psi does."
         )
     else:

@@ -25,8 +25,8 @@ def linear_head(targets: Float[Array, " n"]) -> Activation:
 def bounded_head(targets: Float[Array, " n"], activation: Any, reach: float = REACH) -> Activation:
     """An activation of bounded range, mapped to `median +- reach MAD` of the training targets.
 
-    With tanh `median + MAD reach tanh(z / reach)`: one MAD a unit of z, as the linear head has. The range is never chosen from mean and standard deviation,
-    which one wrong label can stretch without limit.
+    With tanh `median + MAD reach tanh(z / reach)`: one MAD a unit of z, as the linear head has. The range is never
+    chosen from mean and standard deviation, which one wrong label can stretch without limit.
 
     Args:
         targets: of the training rows, outliers and all; may be traced.

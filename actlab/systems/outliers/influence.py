@@ -37,7 +37,7 @@ class Bound:
 
 
 def influence_bound(head: Activation, loss: Loss, scale: float = 1.0) -> Bound:
-    """sup over preactivation z and label y, any real, of |dL/dz| for L = scale^2 rho((y - head(z)) / scale).
+    """Sup over preactivation z and label y, any real, of |dL/dz| for L = scale^2 rho((y - head(z)) / scale).
 
     dL/dz = -scale psi(r) head'(z). For a fixed z the residual r takes every value as y varies, so the supremum is the
     product scale sup|psi| sup|head'|: exact, where the facts are tight, whatever the head's range.
@@ -91,7 +91,7 @@ def log_grid(largest: float, points: int = 201, smallest: float = 1e-3) -> np.nd
 
 
 def grid_supremum(head: Activation, loss: Loss, scale: float = 1.0, largest_label: float = 1e8) -> float:
-    """max |dL/dz| over a dense grid of z in [-20, 20] and of residuals up to `largest_label` deviations.
+    """Max |dL/dz| over a dense grid of z in [-20, 20] and of residuals up to `largest_label` deviations.
 
     Labels are placed by their residual at each z, logarithmically to the largest and densely within 20 deviations, so
     that the maximum of psi is met at the preactivation where the head is steepest.
@@ -103,7 +103,7 @@ def grid_supremum(head: Activation, loss: Loss, scale: float = 1.0, largest_labe
 
 
 def last_layer_bound(hidden: Activation, width: int, head: Activation, loss: Loss, scale: float = 1.0) -> Bound:
-    """sup over all inputs and labels of the norm of dL/d(w, b), the last layer's weights and bias.
+    """Sup over all inputs and labels of the norm of dL/d(w, b), the last layer's weights and bias.
 
     dL/d(w, b) = dL/dz (h, 1) with h the `width` hidden values: bounded over the inputs too if the hidden activation's
     range is bounded; else a row far out in the inputs (a leverage point) is limited in its label alone.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -43,7 +43,7 @@ class Loss:
 
     @property
     def convex(self) -> bool:
-        """psi is known to be nondecreasing: every start leads to a global minimum of a linear model."""
+        """Psi is known to be nondecreasing: every start leads to a global minimum of a linear model."""
         return self.psi.facts.increasing
 
     @property
@@ -52,7 +52,7 @@ class Loss:
         bounds = self.psi.facts.range
         return bounds is not None and math.isfinite(bounds.magnitude)
 
-    def bind(self, **constants: Any) -> Self:
+    def bind(self, **constants: Any) -> Loss:
         """A copy with these tuning constants; facts follow.
 
         Raises:
@@ -114,7 +114,7 @@ mse = _loss("mse", lambda r: 0.5 * r * r, _mse_psi, lambda: math.inf, "Legendre 
 @al.activation(
     family="psi",
     slope=lambda r, *, c: jnp.where(jnp.abs(r) <= c, 1.0, 0.0),
-    facts=lambda c: _odd(c, Interval(0.0, 1.0), 0, (-c, c), increasing=True),
+    facts=lambda c: _odd(c, Interval(0.0, 1.0), 0.0, (-c, c), increasing=True),
     domains={"c": POSITIVE},
 )
 def _huber_psi(r: Array, *, c: float = 1.345) -> Array:
@@ -149,7 +149,7 @@ def _sech_squared(u: Array) -> Array:
 
 
 def _log_cosh(u: Array) -> Array:
-    """log cosh u: by log1p near 0, where the asymptotic form would cancel, by that form beyond, where cosh overflows."""
+    """Log cosh u: by log1p near 0, where the asymptotic form cancels, by that form beyond, where cosh overflows."""
     size = jnp.abs(u)
     near = jnp.log1p(2.0 * jnp.sinh(0.5 * jnp.minimum(size, 1.0)) ** 2)
     return jnp.where(size < 1.0, near, size + jnp.log1p(jnp.exp(-2.0 * size)) - math.log(2.0))
@@ -215,7 +215,7 @@ def _tukey_slope(r: Array, *, c: Array) -> Array:
 @al.activation(
     family="psi",
     slope=_tukey_slope,
-    facts=lambda c: _odd(16.0 * c / (25.0 * math.sqrt(5.0)), Interval(-0.8, 1.0), 1, (-c, c)),
+    facts=lambda c: _odd(16.0 * c / (25.0 * math.sqrt(5.0)), Interval(-0.8, 1.0), 1.0, (-c, c)),
     domains={"c": POSITIVE},
 )
 def _tukey_psi(r: Array, *, c: float = 4.685) -> Array:

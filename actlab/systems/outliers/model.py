@@ -69,7 +69,7 @@ class RobustNet(nnx.Module):
         self.net = MLP((rows.x.shape[1], *recipe.hidden, 1), activation, rngs=rngs)
         last = self.net.layers[-1]
         last.kernel[...] = jnp.zeros_like(last.kernel[...])
-        last.bias[...] = _preactivation(head, _centre(rows.y, recipe.start))[None]
+        last.bias = nnx.Param(_preactivation(head, _centre(rows.y, recipe.start))[None])
 
     def __call__(self, x: Float[Array, "rows inputs"]) -> Float[Array, " rows"]:
         """Predictions in the unit of the targets."""
@@ -78,7 +78,7 @@ class RobustNet(nnx.Module):
 
 
 def residual_scale(residuals: Float[Array, " n"], floor: Any = 0.0) -> Float[Array, ""]:
-    """The median of |residuals|, consistent for Gaussian ones and at least `floor`; not centred, as is usual in fits."""
+    """The median of |residuals|, consistent for Gaussian ones and at least `floor`; not centred, as usual in fits."""
     return jnp.maximum(mad(residuals, 0.0), floor)
 
 

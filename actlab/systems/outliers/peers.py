@@ -65,7 +65,9 @@ def peer_errors(
 def _fit(regressor: Any, train: Any) -> Any:
     """Fitted; that a method did not converge under contamination shows in its error and needs no second word."""
     from sklearn.exceptions import ConvergenceWarning
+    from threadpoolctl import threadpool_limits
 
-    with warnings.catch_warnings():
+    # One thread: a pool of them waits for itself where cores are shared, for minutes on rows as few as these.
+    with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore", ConvergenceWarning)
         return regressor.fit(np.asarray(train.x, np.float64), np.asarray(train.y, np.float64))

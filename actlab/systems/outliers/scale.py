@@ -31,8 +31,8 @@ def mad(values: Float[Array, " n"], centre: Float[Array, ""] | float | None = No
 def shorth(values: Float[Array, " n"]) -> Float[Array, ""]:
     """The middle of the shortest half of the data: of a majority and a far minority it finds the majority.
 
-    The median breaks down at 1/2 too, but up to there it is shifted by the wrong rows, to the 83 % quantile of the right
-    ones where 40 % are wrong on one side; the shortest half lies wholly among the right rows if the wrong ones are far.
+    The median breaks down at 1/2 too, but up to there the wrong rows shift it, to the 83 % quantile of the right ones
+    where 40 % are wrong on one side; the shortest half lies wholly among the right rows if the wrong ones are far.
 
     Source: Rousseeuw & Leroy 1988, Statistica Neerlandica 42(2): the centre of the shortest half is the least median of
     squares.
