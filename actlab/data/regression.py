@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Key
+from jaxtyping import Array, Float, Key
 
 Kind = Literal["one-sided", "symmetric", "leverage"]
 FRIEDMAN_INPUTS = 10
@@ -20,14 +20,14 @@ class Rows:
     """Inputs and targets of a regression.
 
     Attributes:
-        x: inputs.
-        y: targets.
-        corrupted: which rows `contaminate` changed: to measure with, never to fit with.
+        x: inputs, Float[Array, "*batch rows inputs"].
+        y: targets, Float[Array, "*batch rows"].
+        corrupted: Bool[Array, "*batch rows"], which rows `contaminate` changed: to measure with, never to fit with.
     """
 
-    x: Float[Array, "rows inputs"]
-    y: Float[Array, " rows"]
-    corrupted: Bool[Array, " rows"]
+    x: Any
+    y: Any
+    corrupted: Any
 
     @classmethod
     def clean(cls, x: Any, y: Any) -> Rows:

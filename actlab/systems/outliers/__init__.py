@@ -1,6 +1,6 @@
 """Outliers: bounded heads and bounded losses, what each bounds, and nets that learn from wrong labels."""
 
-from actlab.systems.outliers.heads import bounded_head, is_bounded, linear_head, range_note
+from actlab.systems.outliers.heads import bounded_head, concrete, is_bounded, linear_head, range_note
 from actlab.systems.outliers.influence import (
     Bound,
     gaussian_efficiency,
@@ -21,6 +21,7 @@ __all__ = [
     "Recipe",
     "RobustNet",
     "bounded_head",
+    "concrete",
     "gaussian_efficiency",
     "grid_supremum",
     "huber",

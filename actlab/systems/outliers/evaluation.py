@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
@@ -147,7 +146,7 @@ def _influence(activation: Activation, seeds: tuple[int, ...], recipe: Recipe) -
     """The derived bound on one label's gradient beside its supremum on a grid, for targets of MAD 1."""
     targets = jnp.array([-1 / 1.4826, 0.0, 1 / 1.4826])
     bounded = is_bounded(activation)
-    head = _concrete(bounded_head(targets, activation) if bounded else linear_head(targets))
+    head = bounded_head(targets, activation) if bounded else linear_head(targets)
     bound, squared = influence_bound(head, recipe.loss), influence_bound(head, mse)
     layer = last_layer_bound(activation, recipe.hidden[-1], head, recipe.loss)
     which = f"the {activation.name} head" if bounded else "a linear head"
@@ -165,11 +164,6 @@ def _influence(activation: Activation, seeds: tuple[int, ...], recipe: Recipe) -
         for how, value in pairs
     ]
     return measurements, notes
-
-
-def _concrete(head: Activation) -> Activation:
-    """The head with Python numbers as parameters, whose facts are then computed in float64."""
-    return jax.tree.map(float, head)
 
 
 def _label_notes(outcomes: dict[str, Outcome], settings: Settings) -> list[str]:

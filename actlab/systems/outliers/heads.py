@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -50,9 +51,14 @@ def is_bounded(activation: Activation) -> bool:
     return bounds is not None and math.isfinite(bounds.magnitude)
 
 
+def concrete(head: Activation) -> Activation:
+    """The head with its scalar parameters as Python numbers: facts in float64, and tight, the signs being known."""
+    return jax.tree.map(lambda leaf: float(leaf) if np.ndim(leaf) == 0 else leaf, head)
+
+
 def outside(head: Activation, targets: Any) -> float:
     """The fraction of targets that the head cannot predict, being outside its range; 0 where the range is unknown."""
-    bounds = head.facts.range
+    bounds = concrete(head).facts.range
     if bounds is None:
         return 0.0
     return float(np.mean((np.asarray(targets) < float(bounds.lower)) | (np.asarray(targets) > float(bounds.upper))))
@@ -67,6 +73,6 @@ def range_note(head: Activation, targets: Any) -> str | None:
     if fraction == 0.0:
         return None
     return (
-        f"{fraction:.1%} of the targets lie outside the head's range {head.facts.range}: it cannot predict them; if "
-        "they are good rows its predictions are biased, and a larger reach is needed."
+        f"{fraction:.1%} of the targets lie outside the head's range {concrete(head).facts.range}: it cannot predict "
+        "them; if they are good rows its predictions are biased, and a larger reach is needed."
     )

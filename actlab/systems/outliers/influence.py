@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 import actlab.activations as al
 from actlab.activations import Activation
 from actlab.activations.interval import product
+from actlab.systems.outliers.heads import concrete
 from actlab.systems.outliers.losses import Loss
 
 
@@ -43,13 +44,13 @@ def influence_bound(head: Activation, loss: Loss, scale: float = 1.0) -> Bound:
     product scale sup|psi| sup|head'|: exact, where the facts are tight, whatever the head's range.
 
     Args:
-        head: an activation with concrete parameters.
+        head: an activation; its parameters may not be traced.
         loss: of the residual in units of `scale`.
         scale: of the residuals, positive.
 
     Source: Hampel, Ronchetti, Rousseeuw & Stahel 1986, Robust Statistics, section 2.1 (gross-error sensitivity).
     """
-    psi, slope = loss.psi.facts.range, head.facts.slope
+    psi, slope = loss.psi.facts.range, concrete(head).facts.slope
     if psi is None or slope is None:
         missing = f"range of psi of {loss!r}" if psi is None else f"slope of {head!r}"
         return Bound("unknown", None, f"the {missing} is unknown")
@@ -70,7 +71,7 @@ def require_bounded_influence(head: Activation, loss: Loss) -> None:
         FactError: psi's range or the head's slope is not known to be bounded.
     """
     al.require(loss.psi, bounded_range=True, because=f"bounded influence of a label under {loss!r}")
-    al.require(head, bounded_slope=True, because="bounded influence of a label through the head")
+    al.require(concrete(head), bounded_slope=True, because="bounded influence of a label through the head")
 
 
 def label_gradient(

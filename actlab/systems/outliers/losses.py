@@ -117,7 +117,7 @@ mse = _loss("mse", lambda r: 0.5 * r * r, _mse_psi, lambda: math.inf, "Legendre 
     facts=lambda c: _odd(c, Interval(0.0, 1.0), 0.0, (-c, c), increasing=True),
     domains={"c": POSITIVE},
 )
-def _huber_psi(r: Array, *, c: float = 1.345) -> Array:
+def _huber_psi(r: Array, *, c: Any = 1.345) -> Array:
     """Psi(r) = clip(r, -c, c); 95 % efficient for Gaussian errors at c = 1.345."""
     return jnp.clip(r, -c, c)
 
@@ -137,7 +137,7 @@ huber = _loss(
     facts=lambda c: _odd(c, Interval(0.0, 1.0), SMOOTH, increasing=True),
     domains={"c": POSITIVE},
 )
-def _tanh_psi(r: Array, *, c: float = 1.2047) -> Array:
+def _tanh_psi(r: Array, *, c: Any = 1.2047) -> Array:
     """Psi(r) = c tanh(r / c); 95 % efficient for Gaussian errors at c = 1.2047."""
     return c * jnp.tanh(r / c)
 
@@ -174,7 +174,7 @@ tanh_psi = _loss(
     ),
     domains={"nu": POSITIVE, "s": POSITIVE},
 )
-def _student_psi(r: Array, *, nu: float = 3.0, s: float = 1.0) -> Array:
+def _student_psi(r: Array, *, nu: Any = 3.0, s: Any = 1.0) -> Array:
     """Psi(r) = (nu + 1) r / (nu s^2 + r^2), largest at r = s sqrt(nu): (nu + 1) / (2 s sqrt(nu))."""
     width = s * jnp.sqrt(nu)
     u = r / width
@@ -218,7 +218,7 @@ def _tukey_slope(r: Array, *, c: Array) -> Array:
     facts=lambda c: _odd(16.0 * c / (25.0 * math.sqrt(5.0)), Interval(-0.8, 1.0), 1.0, (-c, c)),
     domains={"c": POSITIVE},
 )
-def _tukey_psi(r: Array, *, c: float = 4.685) -> Array:
+def _tukey_psi(r: Array, *, c: Any = 4.685) -> Array:
     """Psi(r) = r (1 - (r / c)^2)^2 for |r| <= c, else 0; 95 % efficient for Gaussian errors at c = 4.685."""
     u = jnp.clip(r / c, -1.0, 1.0)
     return c * u * jnp.square(1.0 - u * u)

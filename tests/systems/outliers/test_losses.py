@@ -18,7 +18,7 @@ def test_psi_is_the_derivative_of_rho(loss, float64):
     r = np.linspace(-12.0, 12.0, 4001) + 1e-3
     h = 1e-5
     difference = (np.asarray(loss.rho(jnp.asarray(r + h))) - np.asarray(loss.rho(jnp.asarray(r - h)))) / (2 * h)
-    np.testing.assert_allclose(loss.psi(jnp.asarray(r)), difference, atol=2e-6)
+    np.testing.assert_allclose(loss.psi(jnp.asarray(r)), difference, atol=5e-6)  # h / 4 at a kink
     np.testing.assert_allclose(jax.vmap(jax.grad(loss.rho))(jnp.asarray(r)), loss.psi(jnp.asarray(r)), atol=1e-12)
     away = np.all(np.abs(np.abs(r)[:, None] - np.array([1.345, 4.685])) > 1e-3, axis=1)
     difference = (np.asarray(loss.psi(jnp.asarray(r + h))) - np.asarray(loss.psi(jnp.asarray(r - h)))) / (2 * h)
