@@ -48,7 +48,7 @@ def test_references_see_the_same_rows_and_measure_the_same():
     line = np.linalg.lstsq(np.c_[np.ones(60), np.asarray(trains[0].x)], np.asarray(trains[0].y), rcond=None)[0]
     error = np.sqrt(np.mean((np.c_[np.ones(50), np.asarray(test.x)] @ line - np.asarray(test.y)) ** 2)) / np.std(test.y)
     (robust,) = (m.mean for m in measured if m.activation == "HuberRegressor" and "no wrong" in m.name)
-    assert robust == pytest.approx(error, rel=0.1)
+    assert robust == pytest.approx(float(error), rel=0.1)
 
 
 def test_warm_start_and_median_start_run():
