@@ -36,6 +36,7 @@ from actlab.activations.capped import (
 from actlab.activations.domain import (
     POSITIVE,
     REAL_LINE,
+    VECTOR,
     Domain,
 )
 from actlab.activations.facts import (
@@ -78,6 +79,10 @@ from actlab.activations.interval import (
 from actlab.activations.inversion import (
     invert,
 )
+from actlab.activations.learned import (
+    pau,
+    xielu,
+)
 from actlab.activations.logarithms import (
     asinh,
     natural_log_relu,
@@ -98,6 +103,13 @@ from actlab.activations.periodic import (
     sinc,
     sine,
     snake,
+)
+from actlab.activations.polynomial import (
+    cube,
+    gaussian,
+    smooth_step,
+    sqnl,
+    square,
 )
 from actlab.activations.rectifiers import (
     absolute,
@@ -153,6 +165,10 @@ from actlab.activations.smooth_rectifiers import (
     softplus,
     squareplus,
 )
+from actlab.activations.splines import (
+    cubic_spline,
+    linear_spline,
+)
 from actlab.activations.steps import (
     bipolar,
     heaviside,
@@ -189,6 +205,7 @@ __all__ = [
     "REAL_LINE",
     "SMOOTH",
     "UNKNOWN",
+    "VECTOR",
     "VectorActivation",
     "VectorFacts",
     "ZOO",
@@ -213,6 +230,8 @@ __all__ = [
     "compose",
     "cos",
     "crelu",
+    "cube",
+    "cubic_spline",
     "displaced_relu",
     "elish",
     "elu",
@@ -220,6 +239,7 @@ __all__ = [
     "erf",
     "exponential",
     "gated",
+    "gaussian",
     "gcu",
     "geglu",
     "gelu",
@@ -243,6 +263,7 @@ __all__ = [
     "isru",
     "leaky_relu",
     "lecun_tanh",
+    "linear_spline",
     "lisht",
     "log_sigmoid",
     "log_softmax",
@@ -254,6 +275,7 @@ __all__ = [
     "naka_rushton",
     "natural_log_relu",
     "negate",
+    "pau",
     "phish",
     "plu",
     "prelu",
@@ -272,6 +294,7 @@ __all__ = [
     "sinc",
     "sine",
     "smish",
+    "smooth_step",
     "snake",
     "soft_cap",
     "soft_shrink",
@@ -282,6 +305,8 @@ __all__ = [
     "sparse_plus",
     "sparse_sigmoid",
     "sparsemax",
+    "sqnl",
+    "square",
     "squared_relu",
     "squareplus",
     "surrogates",
@@ -292,4 +317,5 @@ __all__ = [
     "tanh_exp",
     "tanh_shrink",
     "threshold",
+    "xielu",
 ]

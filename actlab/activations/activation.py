@@ -145,7 +145,8 @@ class Elementary(Activation):
 
     def evaluate(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """f(x) for a floating array."""
-        parameters = {k: _as_array(v, x) for k, v in self.parameters.items()}
+        domains = self.definition.domains
+        parameters = {k: _as_array(v, x, domains.get(k, REAL_LINE)) for k, v in self.parameters.items()}
         return _derivative(self.definition, 0, x, parameters)
 
     @property
@@ -197,16 +198,22 @@ def floating(x: Any, name: str) -> Array:
     return x
 
 
-def _as_array(value: Any, x: Array) -> Array:
-    """A parameter in the dtype that x is computed in; of shape () or aligned with the last axes of x."""
+def _as_array(value: Any, x: Array, domain: Domain) -> Array:
+    """A parameter in the dtype that x is computed in: a vector, or of shape (), or aligned with the last axes of x."""
     value = jnp.asarray(value, _compute_dtype(x.dtype))
+    if domain.vector:
+        if value.ndim != 1:
+            raise ValueError(f"a vector of coefficients has the shape {value.shape}; vmap over a stack of activations")
+        return value
     return value if value.ndim in (0, x.ndim) else jnp.expand_dims(value, tuple(range(x.ndim - value.ndim)))
 
 
 def _as_bound(value: Any) -> Any:
-    """A parameter as facts compute with it: Python numbers in float64, arrays as they are (NNX variables unwrapped)."""
+    """A parameter as facts compute with it: numbers and numpy arrays in float64, others as they are (NNX unwrapped)."""
     if isinstance(value, (int, float, np.generic)):
         return float(value)
+    if isinstance(value, np.ndarray):
+        return value.astype(np.float64)
     return jnp.asarray(value)
 
 

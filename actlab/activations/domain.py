@@ -18,6 +18,9 @@ class Domain:
 
     lower: float = -math.inf
     upper: float = math.inf
+    vector: bool = False
+    """Whether the parameter is a vector of coefficients that all elements of x share, not one number for each of them.
+    """
 
     def check(self, what: str, value: Any) -> None:
         """Refuses a concrete value outside; a traced one cannot be looked at.
@@ -25,6 +28,8 @@ class Domain:
         Raises:
             ValueError: names the parameter, its value and the domain.
         """
+        if self.vector and not np.ndim(value):
+            raise ValueError(f"{what} = {value} is a number; it is a vector of coefficients")
         if isinstance(value, Tracer):
             return
         numbers = np.asarray(value)
@@ -60,3 +65,4 @@ def _inverse_softplus(y: Any) -> Any:
 
 REAL_LINE = Domain()
 POSITIVE = Domain(lower=0.0)
+VECTOR = Domain(vector=True)

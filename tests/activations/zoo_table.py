@@ -30,6 +30,19 @@ VARIANTS = {
     "hill_repression": [{"n": 4.0, "K": 1.5}],
     "naka_rushton": [{"R_max": 50.0, "n": 2.6, "sigma": 0.3}],
     "boltzmann": [{"V_half": -2.0, "k": 0.6}],
+    "smooth_step": [{"gamma": 3.0}],
+    "pau": [
+        {"numerator": np.array([0.03, 0.62, 2.38, 3.07, 1.52, 0.25]), "denominator": np.array([1.19, 4.41, 0.91, 0.35])}
+    ],
+    "xielu": [{"alpha_p": 0.3, "alpha_n": 0.2}, {"alpha_n": 1.6, "beta": -0.4}, {"alpha_n": 0.5}],
+    "linear_spline": [
+        {"coefficients": np.array([-1.5, -1.2, 0.3, 0.1, 2.0, 2.0]), "radius": 2.0},
+        {"coefficients": np.array([-2.0, -1.0, -0.9, 0.1, 2.0])},
+    ],
+    "cubic_spline": [
+        {"coefficients": np.array([0.5, 0.5, -1.0, 0.1, 2.0, -0.4, -0.4]), "radius": 4.0},
+        {"coefficients": np.array([-2.0, -1.0, -0.9, 0.1, 2.0, 2.1])},
+    ],
     "soft_cap": [{"width": 4.0}, {"width": 0.3}],
 }
 
