@@ -45,6 +45,7 @@ from actlab.systems.uncertainty.mixture import (
     moment_matched_nll,
 )
 from actlab.systems.uncertainty.positive import EXPONENTIAL, SOFTPLUS, Positive, bounded, positive
+from actlab.systems.uncertainty.simplex import Simplex
 
 __all__ = [
     "EXPONENTIAL",
@@ -59,6 +60,7 @@ __all__ = [
     "NegativeBinomial",
     "Poisson",
     "Positive",
+    "Simplex",
     "StudentT",
     "absolute_score",
     "beta_nll",

@@ -23,7 +23,7 @@ from actlab.systems.uncertainty.gaussian import (
     usual_softplus,
 )
 from actlab.systems.uncertainty.measure import LEVELS, Scores, gaussian_scores, measurements, raw_gradient
-from actlab.systems.uncertainty.model import fit_gaussian
+from actlab.systems.uncertainty.model import fit_gaussian, noisy_beta_nll
 from actlab.training import ensemble
 
 HIDDEN = (16,)
@@ -61,12 +61,11 @@ def _run(activation: Any, head: Gaussian, seeds: tuple[int, ...]) -> Scores:
             activation,
             head,
             split,
+            loss=noisy_beta_nll(head, 0.5, NOISE),
             hidden=HIDDEN,
             optimizer=optax.adam(schedule),
             steps=STEPS,
             batch_size=BATCH,
-            beta=0.5,
-            noise=NOISE,
         )
         return gaussian_scores(mean, log_variance, split.y_test, split.y_scale)
 
@@ -167,8 +166,8 @@ def references(seeds: tuple[int, ...]) -> Evaluation:
 
 
 def _scores(split: Split, mean: np.ndarray, deviation: np.ndarray) -> Scores:
-    mean, log_variance = (jnp.asarray(v, jnp.float32) for v in (mean, 2.0 * np.log(deviation)))
-    return gaussian_scores(mean, log_variance, jnp.asarray(split.y_test), jnp.asarray(split.y_scale))
+    predicted = jnp.asarray(mean, jnp.float32), jnp.asarray(2.0 * np.log(deviation), jnp.float32)
+    return gaussian_scores(*predicted, jnp.asarray(split.y_test), jnp.asarray(split.y_scale))
 
 
 SYSTEM = System(

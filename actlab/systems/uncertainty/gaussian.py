@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 import actlab.activations as al
 from actlab.systems.uncertainty import distributions
@@ -41,7 +42,7 @@ class Gaussian(Head):
         mean, log_variance = self.moments(raw)
         return gaussian_nll(y - mean, log_variance)
 
-    def gradient_bound(self, residual: float) -> tuple[float, float]:
+    def gradient_bound(self, residual: Any) -> tuple[Any, Any]:
         """Largest |d nll / d mean| and |d nll / d raw variance| at |y - mean| <= residual, by the facts alone.
 
         With v in [v0, v1] and an activation of slope at most L: |r| / v0; and L/2 max(1, r^2/v0 - 1) where the
@@ -49,10 +50,11 @@ class Gaussian(Head):
         give no bound.
         """
         lowest, steepness = float(self.variance.bounds.lower), self.variance.steepness
+        residual = np.abs(np.asarray(residual, np.float64))
         if lowest == 0.0:
-            return math.inf, math.inf
+            return np.full_like(residual, np.inf), np.full_like(residual, np.inf)
         slope = steepness if self.variance.space == "logarithm" else steepness / lowest
-        return residual / lowest, 0.5 * slope * max(1.0, residual**2 / lowest - 1.0)
+        return residual / lowest, 0.5 * slope * np.maximum(1.0, np.square(residual) / lowest - 1.0)
 
 
 @jax.tree_util.register_dataclass

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax.scipy.special import logsumexp
@@ -44,7 +46,7 @@ def mixture_quantile(means: Members, log_variances: Members, level: float, steps
     """The value that the mixture stays below with probability `level`, by bisection between the members' quantiles."""
     quantiles = means + jnp.exp(0.5 * log_variances) * jax.scipy.special.ndtri(jnp.asarray(level, means.dtype))
 
-    def halve(_: int, ends: tuple[Target, Target]) -> tuple[Target, Target]:
+    def halve(_: Any, ends: tuple[Target, Target]) -> tuple[Target, Target]:
         low, high = ends
         middle = 0.5 * (low + high)
         below = mixture_cdf(means, log_variances, middle) < level
