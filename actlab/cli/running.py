@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import importlib
+import importlib.util
+import inspect
 import json
+import math
 import re
+import shlex
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from actlab import config
 from actlab.config import ConfigError
-from actlab.measurement import Claim, Curve, Measurement
+from actlab.measurement import Claim, Curve, Evaluation, Measurement
+from actlab.report import Results, SystemResults, claim_lines, experiment_table, run_info, write_report
 from actlab.training import enable_compilation_cache
 
 
@@ -34,12 +38,15 @@ def main(arguments: argparse.Namespace) -> int:
     out = _run_directory(arguments.out, arguments.resume, dataclasses.asdict(settings))
     enable_compilation_cache()
     console = Console(stderr=True)
-    measurements, claims, curves = experiment.run(settings, out, lambda text: console.print(text, highlight=False))
-    _print(measurements, claims)
+    begin = time.perf_counter()
+    found = experiment.run(settings, out, lambda text: console.print(text, highlight=False))
+    seconds = math.nan if arguments.resume else time.perf_counter() - begin  # of a resumed run only a part
+    results = _results(experiment, settings, arguments, found, seconds)
+    Console().print(experiment_table(results))
+    Console().print(claim_lines(results), soft_wrap=True)
     if out is not None:
-        _keep(out, measurements, claims, curves)
-        console.print(f"run: {out}", highlight=False, soft_wrap=True)
-    return int(any(c.verdict == "fails" for c in claims))
+        console.print(f"report: {write_report(results, out)}", highlight=False, soft_wrap=True)
+    return int(any(c.verdict == "fails" for c in results.claims))
 
 
 def load(path: Path, overrides: list[str]) -> tuple[ModuleType, Any]:
@@ -63,11 +70,25 @@ def _import(path: Path, name: str) -> ModuleType:
     root = next((folder for folder in above if (folder / "experiments" / f"{name}.py").is_file()), None)
     if root is None:
         raise ConfigError(f"{path}: no experiments/{name}.py in any folder above it")
+    file, full = root / "experiments" / f"{name}.py", f"experiments.{name}"
+    loaded = sys.modules.get(full)
+    if loaded is not None and Path(loaded.__file__ or "") == file:
+        return loaded
+    # By its file: by name, another `experiments` package on the path could shadow it.
+    spec = importlib.util.spec_from_file_location(full, file)
+    assert spec is not None  # a .py file has one
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[full] = module
     sys.path.insert(0, str(root))
     try:
-        return importlib.import_module(f"experiments.{name}")
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[full]
+        raise
     finally:
         sys.path.remove(str(root))
+    return module
 
 
 def _run_directory(out: Path | None, resume: bool, settings: dict[str, Any]) -> Path | None:
@@ -77,7 +98,7 @@ def _run_directory(out: Path | None, resume: bool, settings: dict[str, Any]) -> 
             raise ConfigError("--resume needs --out DIR, the directory of the run to continue")
         return None
     record = out / "config.json"
-    resolved = json.dumps(settings, indent=2, default=str, sort_keys=True)
+    resolved = json.dumps(_plain(settings), indent=2, sort_keys=True)
     if record.is_file():
         if not resume:
             raise ConfigError(f"{out} holds a run already; add --resume to continue it, or choose another --out")
@@ -92,28 +113,33 @@ def _run_directory(out: Path | None, resume: bool, settings: dict[str, Any]) -> 
     return out
 
 
-def _print(measurements: list[Measurement], claims: list[Claim]) -> None:
-    console = Console()
-    table = Table("measurement", "of", "mean", "95 % interval", "seeds", "unit", title_justify="left")
-    for m in measurements:
-        low, high = m.interval
-        table.add_row(m.name, m.activation, f"{m.mean:.4g}", f"[{low:.4g}, {high:.4g}]", str(len(m.seeds)), m.unit)
-    console.print(table)
-    for claim in claims:
-        bound = f">= {claim.at_least:g}" if claim.at_least is not None else f"<= {claim.at_most:g}"
-        low, high = claim.measurement.interval
-        style = {"holds": "green", "fails": "red", "undecided": "yellow"}[claim.verdict]
-        seen = f"{claim.measurement.mean:.4g} [{low:.4g}, {high:.4g}], expected {bound}"
-        console.print(f"[{style}]{claim.verdict}[/]: {claim.statement} ({seen})", highlight=False)
+def _plain(settings: dict[str, Any]) -> dict[str, Any]:
+    """As JSON has it: tuples as lists, paths as text."""
+    return json.loads(json.dumps(settings, default=str))
 
 
-def _keep(out: Path, measurements: list[Measurement], claims: list[Claim], curves: list[Curve]) -> None:
-    from actlab.report import run_info
+def _results(
+    experiment: ModuleType,
+    settings: Any,
+    arguments: argparse.Namespace,
+    found: tuple[list[Measurement], list[Claim], list[Curve]],
+    seconds: float,
+) -> Results:
+    measurements, claims, curves = found
+    name, stem = experiment.__name__.rpartition(".")[2], arguments.config.stem
+    words = name.replace("_", " ").capitalize()
+    question = (inspect.getdoc(experiment) or "").partition("\n")[0]
+    everything = SystemResults(name, words, question, "", {}, Evaluation(tuple(measurements), tuple(curves)), seconds)
+    run = run_info(
+        _command(arguments),
+        tuple(sorted({seed for m in (*measurements, *(c.measurement for c in claims)) for seed in m.seeds})),
+        config=str(arguments.config),
+        settings=_plain(dataclasses.asdict(settings)),
+    )
+    return Results((), (everything,), run, words if stem == name else f"{words}: {stem}", tuple(claims))
 
-    record = {
-        "run": dataclasses.asdict(run_info("actlab " + " ".join(sys.argv[1:]), ())),
-        "measurements": [m.as_json() for m in measurements],
-        "claims": [c.as_json() for c in claims],
-        "curves": [{**dataclasses.asdict(c), "x": c.x.tolist(), "values": c.values.tolist()} for c in curves],
-    }
-    (out / "measurements.json").write_text(json.dumps(record, indent=2), encoding="utf-8")
+
+def _command(arguments: argparse.Namespace) -> str:
+    """The command that does it from the start; without `--resume`, which needs what an earlier one left."""
+    out = [] if arguments.out is None else ["--out", str(arguments.out)]
+    return shlex.join(["actlab", "run", str(arguments.config), *arguments.overrides, *out])

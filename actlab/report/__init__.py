@@ -1,10 +1,10 @@
-"""The report: the results of an evaluation as one JSON file, one HTML page and one table for the terminal."""
+"""The report: results of an evaluation or an experiment as one JSON file, one HTML page, one table for the terminal."""
 
 from actlab.report.page import write_report
 from actlab.report.profile import Profile, describe
 from actlab.report.records import decode_evaluation, encode_evaluation
 from actlab.report.results import Results, ResultsError, RunInfo, SystemResults, run_info
-from actlab.report.table import summary_table
+from actlab.report.table import claim_lines, experiment_table, summary_table
 
 __all__ = [
     "Profile",
@@ -12,9 +12,11 @@ __all__ = [
     "ResultsError",
     "RunInfo",
     "SystemResults",
+    "claim_lines",
     "decode_evaluation",
     "describe",
     "encode_evaluation",
+    "experiment_table",
     "run_info",
     "summary_table",
     "write_report",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import itertools
 import re
@@ -14,10 +15,10 @@ import matplotlib as mpl
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, Locator, LogLocator, MaxNLocator, NullLocator
 
+from actlab.report.numbers import LARGE, SMALL, Format
 from actlab.report.palette import GRID, INK, MUTED, VARIABLES
-from actlab.report.sentences import number
 
 PANEL = (3.9, 2.75)
 """Size of a panel in inches: a phone's width, so that 10 point text is read there unscaled."""
@@ -64,16 +65,34 @@ def panel(size: tuple[float, float] = PANEL) -> Iterator[tuple[Figure, Axes]]:
 
 
 def number_ticks(axes: Axes, *, log_x: bool = False, log_y: bool = False) -> None:
-    """Few ticks, with numbers written as everywhere in the report."""
-    for axis, log in ((axes.xaxis, log_x), (axes.yaxis, log_y)):
-        axis.set_major_locator(LogLocator(numticks=6) if log else MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+    """Few ticks, with numbers written as everywhere in the report and alike along an axis; call it after drawing."""
+    for axis, log, ends in ((axes.xaxis, log_x, axes.get_xlim()), (axes.yaxis, log_y, axes.get_ylim())):
+        axis.set_major_locator(_locator(min(ends), max(ends), log))
         axis.set_minor_locator(NullLocator())
-        axis.set_major_formatter(FuncFormatter(lambda value, _: _tick(value)))
+        axis.set_major_formatter(FuncFormatter(functools.partial(_tick, powers=_powers(ends, log))))
 
 
-def _tick(value: float) -> str:
-    text = number(float(f"{value:.10g}"))
-    return re.sub(r"^(−?)1\.00×", r"\1", text).replace(".00×", "×")
+def _locator(low: float, high: float, log: bool) -> Locator:
+    """Even steps; on a logarithmic axis that spans a decade or more its decades, with numbers between where few."""
+    span = high / low if log and low > 0 else 1.0
+    if span < 10:
+        return MaxNLocator(5, steps=[1, 2, 2.5, 5, 10])
+    between = (1.0,) if span >= 1e3 else (1.0, 3.0) if span >= 1e2 else (1.0, 2.0, 5.0)
+    return LogLocator(subs=between, numticks=6 if span >= 1e3 else 12)
+
+
+def _powers(ends: tuple[float, float], log: bool) -> bool:
+    """Whether an axis is labelled with powers of ten throughout."""
+    sizes = [abs(float(e)) for e in ends if e != 0]
+    return max(sizes) >= LARGE or (min(sizes) if log else max(sizes)) < SMALL
+
+
+def _tick(value: float, position: int | None = None, *, powers: bool) -> str:
+    del position
+    value = float(f"{value:.10g}")
+    text = Format(powers_from=0.0 if powers and value not in (0.0, 1.0) else LARGE).text(value)
+    text = re.sub(r"\.?0+×", "×", text) if "." in text else text
+    return re.sub(r"^(−?)1×", r"\1", text)
 
 
 def inline(figure: Figure, label: str) -> Markup:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from actlab.report.likeness import outside, seen
+from actlab.report.numbers import bound, number
 from actlab.report.profile import Profile
-from actlab.report.sentences import bound, count, number
+from actlab.report.sentences import count
 
 UNKNOWN = "not known"
 KINKS_SHOWN = 8
@@ -68,9 +69,9 @@ def _bounds(profile: Profile, fact: str, name: str, curve: str) -> FactLine:
 
 
 def _ends(low: Any, high: Any) -> str:
-    """An interval; open at an infinite end."""
+    """An interval; open at an infinite end, and rounded outward."""
     left, right = ("(" if math.isinf(float(low)) else "["), (")" if math.isinf(float(high)) else "]")
-    return f"{left}{bound(low)}, {bound(high)}{right}"
+    return f"{left}{bound(low, 'lower')}, {bound(high, 'upper')}{right}"
 
 
 def _kinks(kinks: list[Any] | None) -> str:

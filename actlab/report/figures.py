@@ -11,9 +11,10 @@ from matplotlib.axes import Axes
 
 from actlab.measurement import Curve
 from actlab.report.drawing import inline, number_ticks, panel
+from actlab.report.numbers import number
 from actlab.report.palette import Stroke
 from actlab.report.results import SystemResults
-from actlab.report.sentences import count, listing, number
+from actlab.report.sentences import count, listing
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,8 @@ class Picture:
 def pictures(system: SystemResults, strokes: Mapping[str, Stroke]) -> tuple[Picture, ...]:
     """One panel for each quantity that has curves, references beneath and subjects on top."""
     panels: dict[str, list[Curve]] = {}
-    for evaluation in (*system.evaluations.values(), system.references):
-        for curve in evaluation.curves:
-            panels.setdefault(curve.name, []).append(curve)
+    for _, curve in system.curves():
+        panels.setdefault(curve.name, []).append(curve)
     return tuple(_picture(name, curves, strokes) for name, curves in panels.items())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import numpy as np
 from markupsafe import Markup
@@ -10,9 +11,10 @@ from matplotlib.axes import Axes
 
 from actlab.report.drawing import inline, number_ticks, panel
 from actlab.report.figures import Picture
+from actlab.report.numbers import bound, number
 from actlab.report.palette import INK, MUTED, Stroke
 from actlab.report.profile import Profile
-from actlab.report.sentences import bound, count, number
+from actlab.report.sentences import count
 
 PARTS = (("f(x)", "range", "value"), ("f′(x)", "slope", "slope"), ("f″(x)", "curvature", "curvature"))
 SLACK = 2e-5
@@ -24,6 +26,23 @@ def likeness(profile: Profile, stroke: Stroke) -> tuple[Picture, ...]:
     if profile.portrait.missing:
         return ()
     return tuple(_panel(profile, stroke, *part) for part in PARTS)
+
+
+def legend(profile: Profile) -> str:
+    """What the lines and dots of the portrait mean; only what is there."""
+    facts, portrait, said = profile.facts, profile.portrait, []
+    if any(_visible(facts[fact], _view(getattr(portrait, curve), facts[fact])) for _, fact, curve in PARTS):
+        proved = facts["standing"] == "proved"
+        why = "solid because they are proved" if proved else "dashed because they are declared and not proved"
+        said.append(f"Horizontal lines are the finite bounds, {why}.")
+    if any(portrait.window[0] < float(k) < portrait.window[1] for k in facts["kinks"] or ()):
+        said.append("Dots on dotted lines are kinks.")
+    if facts["gradient"] == "surrogate":
+        said.append("f′ and f″ are those that autodiff uses, a declared surrogate.")
+    if portrait.channels > 1:
+        shown = f"{portrait.value.shape[0]} of {portrait.channels} channels are drawn"
+        said.append(f"Its parameters are vectors: {shown}, and bounds hold over all of them.")
+    return " ".join(said)
 
 
 def outside(profile: Profile, fact: str, curve: str) -> int:
@@ -89,17 +108,25 @@ def _line(axes: Axes, profile: Profile, channel: np.ndarray, stroke: Stroke, alp
         axes.plot(part_x, part_y, color=stroke.colour, linewidth=2.2, alpha=alpha, zorder=4)
 
 
+def _visible(bounds: list | None, view: tuple[float, float]) -> dict[Literal["lower", "upper"], float]:
+    """The finite bounds that lie in the view, by side."""
+    sides: tuple[Literal["lower", "upper"], ...] = ("lower", "upper")
+    ends = zip(sides, map(float, bounds or ()), strict=False)
+    return {side: end for side, end in ends if math.isfinite(end) and view[0] <= end <= view[1]}
+
+
 def _bounds(axes: Axes, bounds: list | None, standing: str, view: tuple[float, float]) -> None:
-    low, high = (None, None) if bounds is None else (float(b) for b in bounds)
-    same = low == high
-    for end, value, up in ((low, "lower", False), (high, "upper", True)):
-        if end is None or not math.isfinite(end) or not view[0] <= end <= view[1] or (same and not up):
+    ends = _visible(bounds, view)
+    same = len(ends) == 2 and ends["lower"] == ends["upper"]
+    for side, end in ends.items():
+        up = side == "upper"
+        if same and not up:
             continue
         style = "solid" if standing == "proved" else (0, (5, 3))
         axes.axhline(end, color=INK, linewidth=0.9, linestyle=style, zorder=3)
-        said = "both bounds" if same else f"{value} bound"
+        said = f"both bounds {bound(end)}" if same else f"{side} bound {bound(end, side)}"
         axes.annotate(
-            f"{said} {bound(end)}",
+            said,
             (0.995 if up else 0.005, end),
             xycoords=("axes fraction", "data"),
             xytext=(0, 3 if up else -4),
@@ -127,7 +154,9 @@ def _spoken(profile: Profile, title: str, fact: str, curve: str) -> str:
     ends = seen(profile, curve)
     said = f"values from {number(ends[0])} to {number(ends[1])}" if ends else "no finite value"
     bounds = profile.facts[fact]
-    known = f"{fact} within {bound(bounds[0])} and {bound(bounds[1])}" if bounds else f"{fact} not known"
+    known = f"{fact} not known"
+    if bounds:
+        known = f"{fact} within {bound(bounds[0], 'lower')} and {bound(bounds[1], 'upper')}"
     return f"{title} of {profile.name} for x from {number(left)} to {number(right)}: {said}; {known}."
 
 

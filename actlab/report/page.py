@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from actlab.measurement import RESAMPLES, Measurement
-from actlab.report import sentences
+from actlab.measurement import RESAMPLES
+from actlab.report import claims, numbers, sentences
 from actlab.report.facts_table import STANDINGS, fact_lines
 from actlab.report.figures import pictures
-from actlab.report.likeness import likeness
+from actlab.report.likeness import legend, likeness
 from actlab.report.palette import Stroke, strokes
 from actlab.report.profile import Profile
 from actlab.report.results import Results, SystemResults
-from actlab.report.standings import standings, summary
-from actlab.report.whiskers import WIDTH, whiskers
+from actlab.report.standings import Row, Standings, standings, summary
+from actlab.report.whiskers import WIDTH, Whisker, whiskers
 
 PAGE, DATA = "report.html", "results.json"
 TEMPLATES = Path(__file__).parent / "templates"
@@ -50,16 +52,30 @@ def render(results: Results) -> str:
     return template.render(
         results=results,
         run=results.run,
-        title=sentences.listing([a.name for a in results.subjects] or ["Evaluation"]),
+        title=results.title or sentences.listing([a.name for a in results.subjects] or ["Evaluation"]),
         lead=_lead(results),
+        findings=[claims.finding(claim) for claim in results.claims],
+        tally=claims.tally(results.claims),
+        gauge_width=claims.WIDTH,
+        gauge_height=claims.HEIGHT,
         strokes=found,
         activations=[_activation(a, found) for a in results.activations],
         systems=[_system(results, system, found) for system in results.systems],
+        settings="\n".join(_settings(results.run.settings)),
         standing_notes=STANDINGS,
         resamples=RESAMPLES,
         whisker_width=WIDTH,
         styles=styles,
     )
+
+
+def _settings(settings: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Each setting as the override that sets it: `optimizer.rate=0.01`."""
+    for name, value in settings.items():
+        if isinstance(value, dict) and value:
+            yield from _settings(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name} = {json.dumps(value, ensure_ascii=False)}"
 
 
 def _environment() -> Environment:
@@ -72,21 +88,23 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "number": sentences.number,
+        "number": numbers.number,
         "listing": sentences.listing,
         "duration": sentences.duration,
-        "estimate_mean": _mean,
-        "estimate_interval": _interval,
+        "counted": sentences.count,
+        "seed_list": sentences.seed_list,
     }
     return environment
 
 
 def _lead(results: Results) -> str:
-    """What was evaluated, in one sentence."""
+    """What was evaluated, in one sentence; of an experiment its question."""
+    if not results.activations:
+        return " ".join(s.question for s in results.systems)
     what = sentences.listing([a.name for a in results.subjects])
     where = sentences.count(len(results.systems), "system")
-    against = sentences.listing([a.name for a in results.baselines]) if results.baselines else "nothing"
-    return f"{what} in {where}, against {against}, with {sentences.count(len(results.run.seeds), 'seed')} each."
+    against = f", against {sentences.listing([a.name for a in results.baselines])}" if results.baselines else ""
+    return f"{what} in {where}{against}, with {sentences.count(len(results.run.seeds), 'seed')} each."
 
 
 def _activation(profile: Profile, found: dict[str, Stroke]) -> dict[str, Any]:
@@ -94,6 +112,7 @@ def _activation(profile: Profile, found: dict[str, Stroke]) -> dict[str, Any]:
         "profile": profile,
         "stroke": found[profile.name],
         "pictures": likeness(profile, found[profile.name]) if profile.role == "subject" else (),
+        "legend": legend(profile),
         "facts": fact_lines(profile),
         "parameters": [(name, _parameter(value)) for name, value in profile.parameters.items()],
     }
@@ -101,7 +120,7 @@ def _activation(profile: Profile, found: dict[str, Stroke]) -> dict[str, Any]:
 
 def _parameter(value: Any) -> str:
     if isinstance(value, (int, float, str)):
-        return sentences.number(float(value))
+        return numbers.number(float(value))
     text = json.dumps(value)
     return text if len(text) <= 60 else f"{text[:60]} …"
 
@@ -113,9 +132,10 @@ def _system(results: Results, system: SystemResults, found: dict[str, Stroke]) -
     return {
         "system": system,
         "summary": summary(results, system),
-        "tables": [{"standings": t, "rows": list(zip(t.rows, whiskers(t.rows), strict=True))} for t in tables],
+        "tables": [{"standings": t, "rows": _rows(t)} for t in tables],
         "pictures": drawn,
         "legend": list(dict.fromkeys(label for picture in drawn for label in picture.labels)),
+        "seconds": sentences.duration(system.seconds) if math.isfinite(system.seconds) else "",
         "notes": _notes(system),
         "refused": [(name, e.refused) for name, e in evaluations.items() if e.refused is not None],
         "absent": [a.name for a in results.activations if a.name not in evaluations],
@@ -133,12 +153,10 @@ def _notes(system: SystemResults) -> list[tuple[str, str]]:
     return notes + [("references", note) for note in system.references.notes]
 
 
-def _mean(measurement: Measurement, decimals: int | None) -> str:
-    return sentences.number(measurement.mean, decimals)
-
-
-def _interval(measurement: Measurement, decimals: int | None) -> str:
-    return sentences.interval(*measurement.interval, decimals) or sentences.without_interval(measurement)
+def _rows(table: Standings) -> list[tuple[Row, Whisker, tuple[str, str]]]:
+    """Each row with its drawing, its mean and its interval."""
+    written = [sentences.estimate_parts(r.measurement, table.decimals, large=table.large) for r in table.rows]
+    return list(zip(table.rows, whiskers(table.rows), written, strict=True))
 
 
 def _replace(path: Path, text: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 from actlab.report.results import Results
@@ -19,7 +20,7 @@ VARIABLES = {
 }
 
 SOLID, BASELINE_DASHES = "none", ("7 3", "2 2.4", "8 2.5 2 2.5", "4 2", "11 3")
-REFERENCE_DASHES = ("5 2.5", "1.6 2.2", "9 2.5 1.6 2.5", "3 1.8", "12 3", "6 2 1.6 2 1.6 2")
+REFERENCE_DASHES = ("5 2.5", "1.6 2.2", "9 2.5 1.6 2.5", "14 4", "6 2 1.6 2 1.6 2", "2.5 5")
 
 
 @dataclass(frozen=True)
@@ -50,27 +51,35 @@ class Stroke:
 def strokes(results: Results) -> dict[str, Stroke]:
     """A stroke for every label that occurs: subjects solid, baselines dashed, references dashed in grey.
 
-    A label that an activation's evaluation adds ("swish, huber loss") has the activation's colour and
-    dashes of its own.
+    A label that an activation's evaluation adds ("swish, huber loss") has the activation's colour and dashes of its
+    own; what several evaluations bring belongs to none and is grey. Where there are no activations, as in an
+    experiment, each label has a colour.
     """
+    owned = _owners(results)
+    if not results.activations:
+        return {label: _own(i, i) for i, label in enumerate(owned)}
     found: dict[str, Stroke] = {}
-    owners = {a.name: i for i, a in enumerate(results.activations)}
-    for name, i in owners.items():
-        subject = results.activations[i].role == "subject"
-        dash = SOLID if subject else BASELINE_DASHES[(i - len(results.subjects)) % len(BASELINE_DASHES)]
-        found[name] = Stroke(SERIES[i % len(SERIES)], dash, 2.2 if subject else 1.6)
-    for owner, label in _labels(results):
+    for i, activation in enumerate(results.activations):
+        found[activation.name] = _own(i, 0 if activation.role == "subject" else 1 + i - len(results.subjects))
+    dashes = itertools.cycle(REFERENCE_DASHES)
+    for label, owners in owned.items():
         if label not in found:
-            number = len(found)
-            colour = REFERENCE if owner is None else found[owner].colour
-            found[label] = Stroke(colour, REFERENCE_DASHES[number % len(REFERENCE_DASHES)], 1.4)
+            owner = next(iter(owners)) if len(owners) == 1 else None
+            found[label] = Stroke(REFERENCE if owner is None else found[owner].colour, next(dashes), 1.4)
     return found
 
 
-def _labels(results: Results) -> list[tuple[str | None, str]]:
-    labels: list[tuple[str | None, str]] = []
+def _own(colour: int, line: int) -> Stroke:
+    """The stroke of one colour; the first line solid and wide, those that follow each dashed in its way."""
+    dash = BASELINE_DASHES[(line - 1) % len(BASELINE_DASHES)] if line else SOLID
+    return Stroke(SERIES[colour % len(SERIES)], dash, 1.6 if line else 2.2)
+
+
+def _owners(results: Results) -> dict[str, set[str | None]]:
+    """Every label of a measurement or curve with the activations that bring it; None for a reference."""
+    owners: dict[str, set[str | None]] = {}
     for system in results.systems:
-        labels += [(owner, m.activation) for owner, m in system.measurements()]
-        labels += [(owner, c.activation) for owner, e in system.evaluations.items() for c in e.curves]
-        labels += [(None, c.activation) for c in system.references.curves]
-    return labels
+        pairs = [(owner, m.activation) for owner, m in system.measurements()]
+        for owner, label in pairs + [(owner, c.activation) for owner, c in system.curves()]:
+            owners.setdefault(label, set()).add(owner)
+    return owners

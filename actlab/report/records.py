@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from actlab.measurement import Better, Curve, Evaluation, Measurement
+from actlab.measurement import Better, Claim, Curve, Evaluation, Measurement, Verdict
 from actlab.report.portrait import Portrait
 from actlab.report.profile import Profile, Role
 from actlab.report.results import Results, ResultsError, RunInfo, SystemResults
@@ -69,6 +69,21 @@ class EvaluationRecord(_Record):
         """The Evaluation."""
         measurements = tuple(m.restore() for m in self.measurements)
         return Evaluation(measurements, tuple(c.restore() for c in self.curves), self.notes, self.refused)
+
+
+class ClaimRecord(_Record):
+    """A Claim with its values; the verdict is for those who read the file: a reader of ours decides anew."""
+
+    statement: str
+    source: str
+    measurement: MeasurementRecord
+    at_least: float | None
+    at_most: float | None
+    verdict: Verdict
+
+    def restore(self) -> Claim:
+        """The Claim."""
+        return Claim(self.statement, self.source, self.measurement.restore(), self.at_least, self.at_most)
 
 
 class SystemRecord(_Record):
@@ -147,6 +162,8 @@ class RunRecord(_Record):
     device: str
     date: str
     commit: str | None
+    config: str | None = None
+    settings: dict[str, Any] = {}
 
     def restore(self) -> RunInfo:
         """The RunInfo."""
@@ -157,14 +174,17 @@ class ResultsRecord(_Record):
     """A results file."""
 
     format: Literal["actlab results 1"] = FORMAT
+    title: str = ""
     run: RunRecord
+    claims: list[ClaimRecord] = []
     activations: list[ProfileRecord]
     systems: list[SystemRecord]
 
     def restore(self) -> Results:
         """The Results."""
         activations = tuple(a.restore() for a in self.activations)
-        return Results(activations, tuple(s.restore() for s in self.systems), self.run.restore())
+        systems, claims = tuple(s.restore() for s in self.systems), tuple(c.restore() for c in self.claims)
+        return Results(activations, systems, self.run.restore(), self.title, claims)
 
 
 def encode(results: Results) -> str:

@@ -1,4 +1,4 @@
-"""The results of an evaluation: all that the report needs, kept as one JSON file."""
+"""The results of an evaluation or of an experiment: all that the report needs, kept as one JSON file."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ import importlib.metadata
 import os
 import platform
 import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 
 from actlab import __version__
-from actlab.measurement import Evaluation, Measurement, System
+from actlab.measurement import Claim, Curve, Evaluation, Measurement, System
 from actlab.report.profile import Profile
 
 
@@ -34,6 +35,8 @@ class RunInfo:
         device: what it ran on.
         date: UTC, ISO 8601.
         commit: of the actlab checkout, where it is one.
+        config: the configuration file of an experiment.
+        settings: what was resolved from it and the overrides, as plain data.
     """
 
     command: str
@@ -42,20 +45,22 @@ class RunInfo:
     device: str
     date: str
     commit: str | None = None
+    config: str | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class SystemResults:
-    """What one system measured of all activations.
+    """What one system measured of all activations; or what an experiment measured, all of it under `references`.
 
     Attributes:
-        name: the system's name.
+        name: the system's or experiment's name.
         title: for the heading.
         question: one plain sentence.
-        data: the data set and its source.
+        data: the data set and its source; may be empty.
         evaluations: activation name -> what was measured; an activation that was not evaluated is absent.
         references: the methods that need no activation.
-        seconds: wall time, compilation included.
+        seconds: wall time, compilation included; nan where it is not known.
     """
 
     name: str
@@ -79,15 +84,37 @@ class SystemResults:
             yield from ((name, m) for m in evaluation.measurements)
         yield from ((None, m) for m in self.references.measurements)
 
+    def curves(self) -> tuple[tuple[str | None, Curve], ...]:
+        """Every curve with the activation that it belongs to, subjects first; None for the references.
+
+        What several evaluations bring alike (a usual head beside each activation's own) is there once and belongs to
+        none of them. Curves of one label that differ are told apart by the activation's name.
+        """
+        brought = [(name, c) for name, e in self.evaluations.items() for c in e.curves]
+        groups: list[tuple[list[str | None], Curve]] = []
+        for owner, curve in [*brought, *((None, c) for c in self.references.curves)]:
+            equal = next((owners for owners, c in groups if _same(c, curve)), None)
+            if equal is None:
+                groups.append(([owner], curve))
+            else:
+                equal.append(owner)
+        labels = [(c.name, c.activation) for _, c in groups]
+        return tuple(
+            _labelled(owners, c, label) if labels.count(label) > 1 else (_sole(owners), c)
+            for (owners, c), label in zip(groups, labels, strict=True)
+        )
+
 
 @dataclass(frozen=True)
 class Results:
-    """The results of one evaluation of activations over systems.
+    """The results of one evaluation of activations over systems, or of one experiment.
 
     Attributes:
-        activations: subjects first, then baselines; names are unique.
-        systems: in the order of evaluation.
+        activations: subjects first, then baselines; names are unique. None for an experiment.
+        systems: in the order of evaluation; an experiment's measurements are one of these.
         run: how they came about.
+        title: the page's heading; the subjects' names where empty.
+        claims: what an experiment decided.
 
     Raises:
         ValueError: two activations of one name, or an evaluation of an activation that is not listed.
@@ -96,6 +123,8 @@ class Results:
     activations: tuple[Profile, ...]
     systems: tuple[SystemResults, ...]
     run: RunInfo
+    title: str = ""
+    claims: tuple[Claim, ...] = ()
 
     def __post_init__(self) -> None:
         subjects_first = sorted(self.activations, key=lambda a: a.role != "subject")
@@ -152,17 +181,38 @@ def _system_json(system: SystemResults) -> dict[str, Any]:
     return {**data, "refused": refused} if refused else data
 
 
-def run_info(command: str, seeds: tuple[int, ...]) -> RunInfo:
+def _same(a: Curve, b: Curve) -> bool:
+    if (a.name, a.activation) != (b.name, b.activation):
+        return False
+    return np.array_equal(a.x, b.x, equal_nan=True) and np.array_equal(a.values, b.values, equal_nan=True)
+
+
+def _sole(owners: Sequence[str | None]) -> str | None:
+    return owners[0] if len(set(owners)) == 1 else None
+
+
+def _labelled(owners: Sequence[str | None], curve: Curve, label: tuple[str, str]) -> tuple[str | None, Curve]:
+    """The curve under its owners' names, because another curve has the same label."""
+    names = [o for o in dict.fromkeys(owners) if o not in (None, label[1])]
+    said = f"{label[1]} ({', '.join(names)})" if names else label[1]
+    return _sole(owners), replace(curve, activation=said)
+
+
+def run_info(
+    command: str, seeds: tuple[int, ...], *, config: str | None = None, settings: dict[str, Any] | None = None
+) -> RunInfo:
     """The present process: versions, device, date, and the commit where actlab runs from a checkout.
 
     Args:
         command: the command line to repeat.
         seeds: the seeds of every evaluation.
+        config: the configuration file of an experiment.
+        settings: what was resolved from it, as plain data.
     """
     versions = {"python": platform.python_version(), "actlab": __version__}
     versions |= {name: importlib.metadata.version(name) for name in ("jax", "flax")}
     date = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    return RunInfo(command, tuple(seeds), versions, _device(), date, _commit())
+    return RunInfo(command, tuple(seeds), versions, _device(), date, _commit(), config, settings or {})
 
 
 def _device() -> str:

@@ -1,77 +1,49 @@
-"""Numbers and comparisons in words: what the page and the terminal say of a measurement."""
+"""Measurements and comparisons in words: what the page and the terminal say of them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from actlab.measurement import Measurement
-
-MINUS = "\N{MINUS SIGN}"
-INFINITY = "\N{INFINITY}"
-_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_MOST_DECIMALS = 6
+from actlab.report.numbers import format_for, number
 
 Outcome = Literal["better", "worse", "higher", "lower", "equal", "open", "incomparable"]
 
 
-def number(value: float, decimals: int | None = None, *, signed: bool = False) -> str:
-    """A number for a reader: a true minus sign, powers of ten for the very large and small.
+def estimate_parts(
+    measurement: Measurement,
+    decimals: int | None = None,
+    *,
+    large: bool = False,
+    landmark: float = 0.0,
+    signed: bool = False,
+) -> tuple[str, str]:
+    """Mean and interval apart: `0.431` and `[0.420, 0.440]`; in place of the interval, why there is none.
 
     Args:
-        value: any float; not-a-numbers and infinities are named.
-        decimals: digits after the point; four significant digits where not given.
-        signed: with a plus sign where positive.
+        measurement: of what.
+        decimals: digits after the point that suit its surroundings; its own where not given.
+        large: whether it stands among numbers that are written with powers of ten.
+        landmark: a number that no end is rounded to.
+        signed: with plus signs.
     """
-    if math.isnan(value):
-        return "NaN"
-    sign = MINUS if value < 0 else "+" if signed and value > 0 else ""
-    size = abs(value)
-    if math.isinf(size):
-        return sign + INFINITY
-    if size >= 1e6 or 0 < size < 1e-4:
-        mantissa, exponent = f"{size:.2e}".split("e")
-        return f"{sign}{mantissa}×10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
-    if decimals is None:
-        text = f"{size:.4g}" if size < 1e3 else f"{size:.0f}"
-    else:
-        text = f"{size:.{decimals}f}"
-    return (sign if float(text) else "") + text
+    mean, (low, high) = measurement.mean, measurement.interval
+    without = math.isnan(low) or math.isnan(high)
+    ends = (mean, mean) if without else (low, high)
+    style = format_for(*ends, decimals=decimals, large=large, landmark=landmark)
+    if without:
+        return style.text(mean, signed=signed), without_interval(measurement)
+    return style.text(mean, signed=signed), f"[{style.text(low, signed=signed)}, {style.text(high, signed=signed)}]"
 
 
-def bound(value: float | str) -> str:
-    """The end of an interval, from a number or from "inf"/"-inf", to six significant digits."""
-    value = float(value)
-    text = f"{abs(value):.6g}" if math.isfinite(value) and (value == 0 or 1e-4 <= abs(value) < 1e6) else None
-    return number(value) if text is None else (MINUS if value < 0 else "") + text
-
-
-def decimals_for(low: float, high: float) -> int | None:
-    """The digits after the point at which an interval shows two digits of its width; None where it has none."""
-    width = high - low
-    if not math.isfinite(width) or width <= 0:
-        return None
-    return min(max(0, 1 - math.floor(math.log10(width))), _MOST_DECIMALS)
-
-
-def interval(low: float, high: float, decimals: int | None = None, *, signed: bool = False) -> str:
-    """As `[low, high]`; empty where there is no interval."""
-    if math.isnan(low) or math.isnan(high):
-        return ""
-    return f"[{number(low, decimals, signed=signed)}, {number(high, decimals, signed=signed)}]"
-
-
-def estimate(measurement: Measurement, decimals: int | None = None, *, signed: bool = False) -> str:
+def estimate(measurement: Measurement, decimals: int | None = None, **options: Any) -> str:
     """Mean and interval: `0.431 [0.420, 0.440]`, or the mean alone and why there is no interval."""
-    low, high = measurement.interval
-    decimals = decimals_for(low, high) if decimals is None else decimals
-    mean = number(measurement.mean, decimals, signed=signed)
-    if text := interval(low, high, decimals, signed=signed):
-        return f"{mean} {text}"
-    return f"{mean} ({without_interval(measurement)})"
+    mean, rest = estimate_parts(measurement, decimals, **options)
+    return f"{mean} {rest}" if rest.startswith("[") else f"{mean} ({rest})"
 
 
 def without_interval(measurement: Measurement) -> str:
@@ -132,6 +104,13 @@ def heading(measurement: Measurement) -> str:
     """What was measured, with unit and direction: `test RMSE (sd, lower is better)`."""
     inside = ", ".join(part for part in (measurement.unit, direction(measurement.better)) if part)
     return f"{measurement.name} ({inside})" if inside else measurement.name
+
+
+def seed_list(seeds: Sequence[int]) -> str:
+    """`0, 1, 2`; a long unbroken series by its ends: `0 to 19`."""
+    if len(seeds) > 10 and list(seeds) == list(range(seeds[0], seeds[-1] + 1)):
+        return f"{seeds[0]} to {seeds[-1]}"
+    return ", ".join(map(str, seeds)) or "none"
 
 
 def duration(seconds: float) -> str:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from actlab.measurement import Measurement
+from actlab.report.numbers import decimals_for, is_large
 from actlab.report.results import Results, SystemResults
-from actlab.report.sentences import Outcome, comparison, decimals_for, heading, listing, outcome
+from actlab.report.sentences import Outcome, comparison, heading, listing, outcome
 
-Kind = Literal["subject", "baseline", "reference"]
+Kind = Literal["subject", "baseline", "reference", "method"]
 Mark = Literal["best", "among the best", ""]
 
 
@@ -30,7 +31,7 @@ class Row:
 
     Attributes:
         label: the activation or reference method measured.
-        kind: what it is in the results.
+        kind: what it is in the results; "method" where an experiment measured it, without activations to compare.
         owner: the activation whose evaluation it comes from; None for a reference.
         measurement: mean and interval over seeds.
         mark: "best" where every paired difference from the others is off zero; "among the best" for the best mean and
@@ -62,6 +63,11 @@ class Standings:
         return statistics.median_low(known) if known else None
 
     @property
+    def large(self) -> bool:
+        """Whether a row has numbers so large that all are written with powers of ten."""
+        return is_large(v for row in self.rows for v in (row.measurement.mean, *row.measurement.interval))
+
+    @property
     def subjects(self) -> tuple[Row, ...]:
         """The rows of what was asked about."""
         return tuple(row for row in self.rows if row.kind == "subject")
@@ -74,7 +80,7 @@ def standings(results: Results, system: SystemResults) -> tuple[Standings, ...]:
     quantities: dict[tuple[str, str, str], list[Row]] = {}
     found = sorted(system.measurements(), key=lambda pair: order.get(pair[0] or "", len(order)))
     for owner, m in found:
-        kind: Kind = kinds[owner] if owner is not None else "reference"
+        kind: Kind = kinds[owner] if owner is not None else "reference" if kinds else "method"
         quantities.setdefault((m.name, m.unit, m.better), []).append(Row(m.activation, kind, owner, m))
     first = next(iter(quantities), None)
     return tuple(_compared(rows, key == first) for key, rows in quantities.items())

@@ -64,16 +64,16 @@ def test_evaluate_writes_report_table_and_json(
     toy_system: list[str], elsewhere: Path, capsys: pytest.CaptureFixture
 ) -> None:
     (elsewhere / "mine.py").write_text(MINE)
-    arguments = ["evaluate", "mine.py:bump", "square", "--against", "relu,tanh", "--seeds", "3"]
+    arguments = ["evaluate", "mine.py:bump", "squared_relu", "--against", "relu,tanh", "--seeds", "3"]
     assert main([*arguments, "--out", "out", "--json"]) == 0
     printed = capsys.readouterr()
     record = json.loads(printed.out)
-    assert [a["name"] for a in record["activations"]] == ["bump", "square", "relu", "tanh"]
+    assert [a["name"] for a in record["activations"]] == ["bump", "squared_relu", "relu", "tanh"]
     assert record["activations"][0]["facts"]["standing"] == "unknown"
     measured = record["systems"]["toy"]["measurements"]
     assert {m["activation"] for m in measured} == {"relu", "tanh", "identity line"}
     assert set(measured[0]) == {"name", "activation", "mean", "low", "high", "seeds", "unit", "better"}
-    assert "needs a bounded slope" in record["systems"]["toy"]["refused"]["square"]
+    assert "needs a bounded slope" in record["systems"]["toy"]["refused"]["squared_relu"]
     assert (elsewhere / "out" / "report.html").is_file()
     assert "[5/5]" in printed.err
 

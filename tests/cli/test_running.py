@@ -6,7 +6,11 @@ import pytest
 
 from actlab.cli import main
 
-EXPERIMENT = """
+EXPERIMENT = '''
+"""Is the error small?
+
+More of it.
+"""
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -29,7 +33,7 @@ def run(config, out, report):
     return [found], [Claim("the error is small", "none", found, at_most=5.0)], [
         Curve("error", "relu", np.arange(2), np.zeros((3, 2)), "x", "y")
     ]
-"""
+'''
 
 
 @pytest.fixture
@@ -51,9 +55,34 @@ def test_claim_that_holds_exits_0_and_keeps_everything(config: Path, capsys: pyt
     assert main(["run", str(config), "offset=1.0", "--out", "out"]) == 0
     assert "holds: the error is small" in capsys.readouterr().out
     assert json.loads(Path("out/config.json").read_text()) == {"offset": 1.0, "seeds": 4}
-    record = json.loads(Path("out/measurements.json").read_text())
+    record = json.loads(Path("out/results.json").read_text())
+    assert record["title"] == "Toy experiment: toy"
     assert record["claims"][0]["verdict"] == "holds"
-    assert record["measurements"][0]["seeds"] == 4
+    assert record["claims"][0]["measurement"]["values"] == [1.0, 2.0, 3.0, 4.0]
+    assert record["run"]["settings"] == {"offset": 1.0, "seeds": 4}
+    assert record["run"]["command"] == f"actlab run {config} offset=1.0 --out out"
+    assert record["run"]["seeds"] == [0, 1, 2, 3]
+    assert record["systems"][0]["question"] == "Is the error small?"
+
+
+def test_report_makes_the_page_of_a_run_again(config: Path) -> None:
+    assert main(["run", str(config), "--out", "out"]) == 0
+    page = Path("out/report.html")
+    first = page.read_text()
+    assert "Toy experiment: toy" in first
+    assert "It took" in first
+    page.unlink()
+    assert main(["report", "out"]) == 0
+    assert page.read_text().count("<figure") == first.count("<figure") == 1
+    assert not Path("out/measurements.json").exists()
+
+
+def test_a_resumed_run_names_the_command_from_the_start_and_no_time(config: Path) -> None:
+    assert main(["run", str(config), "--out", "out"]) == 0
+    assert main(["run", str(config), "--out", "out", "--resume"]) == 0
+    page = Path("out/report.html").read_text()
+    assert "--resume" not in page
+    assert "It took" not in page
 
 
 def test_claim_that_fails_exits_1(config: Path, capsys: pytest.CaptureFixture) -> None:

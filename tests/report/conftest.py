@@ -1,3 +1,6 @@
+import shutil
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -6,6 +9,28 @@ import pytest
 import actlab.activations as al
 from actlab.measurement import Curve, Evaluation, Measurement
 from actlab.report import Results, RunInfo, SystemResults, describe
+
+ARGUMENTS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+)
+# The smallest contrast of any visible text with what lies behind it, by WCAG 2's formula.
+CONTRAST = """() => {
+  const parse = c => c.match(/[\\d.]+/g).map(Number);
+  const light = c => { const [r, g, b] = c.map(v => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
+                       return .2126 * r + .7152 * g + .0722 * b; };
+  const behind = e => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor);
+                        if (c.length < 4 || c[3] > 0) return c.slice(0, 3); } return [255, 255, 255]; };
+  let worst = [99, ''];
+  for (const e of document.querySelectorAll('body *')) {
+    if (![...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())) continue;
+    const style = getComputedStyle(e), colour = e.closest('svg') ? style.fill : style.color;
+    const [a, b] = [light(parse(colour).slice(0, 3)), light(behind(e))];
+    const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
+    if (ratio < worst[0]) worst = [ratio, e.outerHTML.slice(0, 120)];
+  }
+  return worst;
+}"""
 
 SEEDS = (0, 1, 2, 3, 4)
 X = np.linspace(0.0, 0.4, 9)
@@ -99,3 +124,45 @@ def results() -> Results:
         "0123456789abcdef0123456789abcdef01234567",
     )
     return Results(profiles, (outliers, uncertainty), run)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("needs chromium on the PATH to open the report in a browser")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        running = play.chromium.launch(executable_path=chromium, args=ARGUMENTS.split())
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="session")
+def check_layout():
+    """Opens a page at two widths and in both modes: nothing overflows, fails, is loaded, or is hard to read."""
+    return _check_layout
+
+
+def _check_layout(browser, path: Path) -> None:
+    for width in (1280, 390):
+        for scheme in ("light", "dark"):
+            view = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+            said, requests = [], []
+            view.on("console", lambda message, said=said: said.append(message.text))
+            view.on("pageerror", lambda error, said=said: said.append(str(error)))
+            view.on("request", lambda request, requests=requests: requests.append(request.url))
+            view.goto(path.as_uri())
+            assert said == []
+            assert [r for r in requests if not r.startswith("data:")] == [path.as_uri()]
+            assert view.evaluate("document.scrollingElement.scrollWidth <= innerWidth"), (width, scheme)
+            assert view.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
+            sizes = view.evaluate(
+                "[...document.querySelectorAll('figure svg')].map(s => s.getBoundingClientRect().width)"
+            )
+            assert sizes
+            assert min(sizes) > 250
+            ratio, where = view.evaluate(CONTRAST)
+            assert ratio >= 4.5, (width, scheme, where)
+            view.close()

@@ -7,28 +7,9 @@ from rich.console import Console
 
 from actlab.measurement import Measurement
 from actlab.report import Results, summary_table
-from actlab.report.sentences import bound, comparison, count, decimals_for, duration, estimate, listing, number
+from actlab.report.sentences import comparison, count, duration, estimate, listing, seed_list
 from actlab.report.standings import Row, standings, summary
 from actlab.report.whiskers import WIDTH, whiskers
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(0.0, "0"), (-0.5, "−0.5"), (math.inf, "∞"), (-math.inf, "−∞"), (math.nan, "NaN")]
-    + [(1.5e8, "1.50×10⁸"), (-2e-7, "−2.00×10⁻⁷")],
-)
-def test_numbers_read_well(value: float, text: str) -> None:
-    assert number(value) == text
-
-
-def test_numbers_with_decimals_and_signs() -> None:
-    assert number(0.0301, 2, signed=True) == "+0.03"
-    assert number(-0.001, 2) == "0.00"
-    assert number(12345.678) == "12346"
-    assert bound(-0.09983938) == "−0.0998394"
-    assert bound("inf") == "∞"
-    assert decimals_for(0.42, 0.44) == 3
-    assert decimals_for(1.0, 1.0) is None
 
 
 def difference(*values: float, better: str = "lower") -> Measurement:
@@ -52,10 +33,30 @@ def test_differences_in_words(measured: Measurement, words: str) -> None:
     assert comparison(measured, "b").startswith(words)
 
 
+def test_rounding_never_hides_that_an_end_is_off_zero() -> None:
+    shown = estimate(difference(-0.011, -0.011, -0.0003, -0.0003, -0.0003), signed=True)
+    assert not shown.endswith("0.000]")
+    assert comparison(difference(0.0, 0.0, 0.03), "b").endswith("[0.000, +0.030]")  # an end that is zero
+
+
+def test_numbers_that_stand_together_are_written_alike() -> None:
+    assert estimate(difference(-4.2e5, -1.05e6, -8.7e5)).count("×10") == 3
+    assert estimate(difference(4.2e5, 1.05e5, 8.7e5)).count("×10") == 0
+    assert estimate(difference(4.2e5, 1.05e5, 8.7e5), large=True).count("×10⁵") == 3
+
+
+def test_an_end_is_never_rounded_to_the_landmark() -> None:
+    values = difference(0.9497, 0.9300, 0.9498)
+    assert values.interval[1] < 0.95
+    assert "0.950" in estimate(values, 3)
+    assert "0.950]" not in estimate(values, 3, landmark=0.95)
+
+
 def test_small_words() -> None:
     assert (listing([]), listing(["a"]), listing(["a", "b", "c"])) == ("nothing", "a", "a, b and c")
     assert (count(1, "seed"), count(5, "seed")) == ("1 seed", "5 seeds")
     assert (duration(8.2), duration(130.0), duration(0.1)) == ("8 s", "2 min 10 s", "under a second")
+    assert (seed_list([0, 1, 5]), seed_list(range(20)), seed_list([])) == ("0, 1, 5", "0 to 19", "none")
     assert estimate(difference(1.0)) == "1 (one seed, no interval)"
 
 
