@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 from jax.scipy.special import logsumexp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from actlab.systems.uncertainty.gaussian import gaussian_nll
 
@@ -44,7 +44,7 @@ def mixture_quantile(means: Members, log_variances: Members, level: float, steps
     """The value that the mixture stays below with probability `level`, by bisection between the members' quantiles."""
     quantiles = means + jnp.exp(0.5 * log_variances) * jax.scipy.special.ndtri(jnp.asarray(level, means.dtype))
 
-    def halve(_: int, ends: tuple[Target, Target]) -> tuple[Target, Target]:
+    def halve(_: Int[Array, ""], ends: tuple[Target, Target]) -> tuple[Target, Target]:
         low, high = ends
         middle = 0.5 * (low + high)
         below = mixture_cdf(means, log_variances, middle) < level
