@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.special import betaln, gammaln, xlogy
+from jax.scipy.special import betaln, gammaln, xlog1py, xlogy
 from jaxtyping import Array, Float
 
 from actlab.systems.uncertainty import distributions
@@ -159,7 +159,7 @@ class Beta(Head):
     def nll(self, raw: Raw, y: Target) -> Target:
         """-log of the density; infinite at y = 0 or 1 unless the density is finite there."""
         alpha, beta = self.concentration.value(raw[..., 0]), self.concentration.value(raw[..., 1])
-        return betaln(alpha, beta) - (alpha - 1.0) * jnp.log(y) - (beta - 1.0) * jnp.log1p(-y)
+        return betaln(alpha, beta) - xlogy(alpha - 1.0, y) - xlog1py(beta - 1.0, -y)
 
 
 @jax.tree_util.register_dataclass
@@ -182,4 +182,4 @@ class Dirichlet(Head):
     def nll(self, raw: Raw, y: Float[Array, "*batch outputs"]) -> Target:
         """-log of the density at the composition y, which sums to one along the last axis."""
         a = self.concentration.value(raw)
-        return gammaln(a).sum(-1) - gammaln(a.sum(-1)) - ((a - 1.0) * jnp.log(y)).sum(-1)
+        return gammaln(a).sum(-1) - gammaln(a.sum(-1)) - xlogy(a - 1.0, y).sum(-1)

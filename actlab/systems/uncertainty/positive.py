@@ -44,10 +44,10 @@ class Positive:
         """The values that the facts allow; (0, inf) where they say nothing."""
         known = self.activation.facts.range
         if known is None:
-            return al.Interval(self.floor, math.inf)
+            return al.Interval(0.0, math.inf)
         lower, upper = float(known.lower), float(known.upper)
         if self.space == "value":
-            return al.Interval(max(lower, 0.0) + self.floor, upper + self.floor)
+            return al.Interval(max(lower + self.floor, 0.0), upper + self.floor)
         return al.Interval(_exponential(lower), _exponential(upper))
 
     @property
