@@ -76,7 +76,8 @@ def checked_ends(what: str, lower: Any, upper: Any) -> tuple[Any, Any, Sign]:
     sign: Sign = "positive" if np.all(np.asarray(lower) > 0) else "any"
     if np.all(np.asarray(lower) == 0):
         sign = "nonnegative"
-    return *(float(v) if isinstance(v, int) else v for v in (lower, upper)), sign
+    lower, upper = (float(v) if isinstance(v, int) else v for v in (lower, upper))
+    return lower, upper, sign
 
 
 def wide(x: Array) -> Array:

@@ -109,14 +109,17 @@ def hill(x: Array, n: Array | float = 2.0, K: Array | float = 1.0) -> Array:
     return jnp.where(x > 0, _hill(x, n, K)[0], 0)
 
 
+def _repression_facts(n: Any, K: Any) -> Facts:
+    slope, curvature = Interval(0.0, _slope_bound(n, K)).rounded(32), _curvature_bounds(n, K).rounded(64)
+    return _hill_facts(n, K).replace(slope=-slope, curvature=-curvature, monotone="nonincreasing")
+
+
 @activation(
     family="biology",
     slope=lambda x, n, K: -_hill_slope(x, n, K),
     curvature=lambda x, n, K: -_hill_curvature(x, n, K),
     domains={"n": POSITIVE, "K": POSITIVE},
-    facts=lambda n, K: (f := _hill_facts(n, K)).replace(
-        slope=-f.slope, curvature=-f.curvature, monotone="nonincreasing"
-    ),
+    facts=_repression_facts,
     source="Alon 2019, An Introduction to Systems Biology, eq. 1.3.4",
 )
 def hill_repression(x: Array, n: Array | float = 2.0, K: Array | float = 1.0) -> Array:

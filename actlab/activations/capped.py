@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from actlab.activations.activation import Activation, Elementary, activation
@@ -112,6 +113,6 @@ def capped_positive(*, upper: Any, lower: Any = 0.0) -> Activation:
         ValueError: not 0 <= lower < upper.
     """
     lower, upper, sign = checked_ends("capped_positive", lower, upper)
-    if sign == "any" and not isinstance(lower, jax.core.Tracer):
+    if sign == "any" and not isinstance(lower, Tracer):
         raise ValueError(f"capped_positive: lower = {lower}; a positive range needs lower >= 0")
     return CappedPositive(lower, upper, sign)

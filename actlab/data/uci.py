@@ -6,6 +6,7 @@ Each set is `<name>.npz` with `X` (n, features) and `y` (n,), rows in the order 
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -36,12 +37,14 @@ def load_uci(folder: str | Path, name: str) -> Regression:
     path = Path(folder) / f"{name}.npz"
     if not path.is_file():
         raise DataError(f"{path} is missing; save it there with np.savez(path, X=X, y=y)")
+    if not zipfile.is_zipfile(path):  # numpy would take an npy file, and leave a broken one open
+        raise DataError(f"{path} is not a readable npz file without pickles: no zip archive; save it with np.savez")
     try:
         with np.load(path, allow_pickle=False) as arrays:
             X, y = (np.asarray(arrays[key]) for key in ("X", "y"))
     except KeyError as error:
         raise DataError(f"{path} has no array {error.args[0].split()[0]!r}; it must hold X and y") from error
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{path} is not a readable npz file without pickles: {error}") from error
     return _checked(path, name, X, y)
 
@@ -49,7 +52,7 @@ def load_uci(folder: str | Path, name: str) -> Regression:
 def _checked(path: Path, name: str, X: np.ndarray, y: np.ndarray) -> Regression:
     if not (np.issubdtype(X.dtype, np.floating) and np.issubdtype(y.dtype, np.floating)):
         raise DataError(f"{path}: X and y must be floating, got {X.dtype} and {y.dtype}; save them as float64")
-    if X.ndim != 2 or y.shape != X.shape[:1] or y.size == 0:
+    if X.ndim != 2 or y.shape != X.shape[:1] or X.size == 0:
         raise DataError(f"{path}: need X of shape (n, features) and y of shape (n,), got {X.shape} and {y.shape}")
     for key, values in (("X", X), ("y", y)):
         if not np.all(np.isfinite(values)):

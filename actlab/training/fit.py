@@ -125,7 +125,10 @@ def advance(
     batch_size: int | None = None,
     batch_sharding: Any = None,
 ) -> tuple[TrainState, dict[str, Array]]:
-    """Takes `steps` further steps; N at once equal N/2 twice, bit for bit on the same device.
+    """Takes `steps` further steps; N at once equal N/2 twice, up to rounding.
+
+    The numbers of a step depend on the compiled program, and another number of steps is another program: equal calls
+    repeat bit for bit on the same device, unequal ones may differ in the last bits.
 
     Returns:
         The new state and the metrics {"loss": (steps,), ...}. Arguments and errors as for `fit`.

