@@ -2,7 +2,7 @@
 
 Protocol: one hidden layer of 50 ReLU units (protein 100), 40 epochs (protein 20), 20 splits (protein 5), five nets an
 ensemble, inputs and targets standardized with the training rows, likelihood in the targets' own unit. All splits,
-members and grid values of a set train in one compiled program. One hyper-parameter of each method is chosen for each
+members and grid values of a set train in one compiled program. The hyper-parameters of each method are chosen for each
 split, by the ensemble's likelihood on the last fifth of its training rows; then all training rows are used.
 """
 
@@ -78,8 +78,8 @@ class Config:
         hidden: units; twice as many for protein.
         epochs: half as many for protein.
         batches: minibatches an epoch aimed at: the batch is the largest power of two that gives as many, at least 8.
-        learning_rate: of Adam at the start, falling to zero as a cosine.
-        noise: deviations of the input noise to choose from.
+        learning_rate: of Adam at the start, falling to zero as a cosine: values to choose from.
+        noise: deviations of the input noise to choose from, with each learning rate.
         beta: exponent of the likelihood's weight.
         baseline: also re-run Deep Ensembles: softplus + 1e-6, batches of 100, adversarial inputs at 1 % of the range.
         baseline_rates: its learning rates to choose from; constant in time.
@@ -94,7 +94,7 @@ class Config:
     hidden: Annotated[int, Field(ge=1)] = 50
     epochs: Annotated[int, Field(ge=2)] = 40
     batches: Annotated[int, Field(ge=1)] = 64
-    learning_rate: Annotated[float, Field(gt=0)] = 0.02
+    learning_rate: tuple[Annotated[float, Field(gt=0)], ...] = (0.01, 0.02)
     noise: tuple[Annotated[float, Field(ge=0)], ...] = (0.02, 0.05, 0.1, 0.2, 0.4)
     beta: Annotated[float, Field(ge=0, le=1)] = 0.5
     baseline: bool = True
@@ -102,36 +102,36 @@ class Config:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not (self.sets and self.noise and self.baseline_rates):
-            raise ValueError("sets, noise and baseline_rates need at least one value each")
+        if not (self.sets and self.noise and self.learning_rate and self.baseline_rates):
+            raise ValueError("sets, noise, learning_rate and baseline_rates need at least one value each")
 
 
 @dataclass(frozen=True)
 class Method:
-    """A training recipe with one hyper-parameter: (key, split, value) -> mean and log variance of the test rows."""
+    """A training recipe: (key, split, hyper-parameters) -> mean and log variance of the test rows."""
 
     name: str
-    grid: tuple[float, ...]
-    batch_size: int
+    grid: tuple[tuple[float, ...], ...]
     run: Callable[[jax.Array, Split, jax.Array], tuple[jax.Array, jax.Array]] = field(repr=False)
 
 
-def methods(config: Config, name: str, rows: int) -> list[Method]:
-    """Ours and the baseline for a set with so many training rows."""
+def methods(config: Config, name: str) -> list[Method]:
+    """Ours and the baseline for a set."""
     activation, double = al.resolve(config.activation), 2 if name == "protein" else 1
     hidden, epochs = (config.hidden * double,), config.epochs // double
 
-    def bounded(key: jax.Array, split: Split, noise: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def bounded(key: jax.Array, split: Split, chosen: jax.Array) -> tuple[jax.Array, jax.Array]:
         head, n = bounded_gaussian(), split.x.shape[0]
         size = min(batch_size(n, config.batches), n)
         steps = epochs * (n // size)
-        optimizer = optax.adam(optax.cosine_decay_schedule(config.learning_rate, steps))
-        loss = noisy_beta_nll(head, config.beta, noise)
+        cosine = optax.cosine_decay_schedule(1.0, steps)
+        optimizer = optax.adam(lambda step: chosen[1] * cosine(step))
+        loss = noisy_beta_nll(head, config.beta, chosen[0])
         return fit_gaussian(
             key, activation, head, split, loss=loss, hidden=hidden, optimizer=optimizer, steps=steps, batch_size=size
         )
 
-    def published(key: jax.Array, split: Split, rate: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def published(key: jax.Array, split: Split, chosen: jax.Array) -> tuple[jax.Array, jax.Array]:
         head, n = usual_softplus(1e-6), split.x.shape[0]
         loss = adversarial_nll(head, 0.01 * (split.x.max(0) - split.x.min(0)))
         size = min(100, n)
@@ -142,13 +142,14 @@ def methods(config: Config, name: str, rows: int) -> list[Method]:
             split,
             loss=loss,
             hidden=hidden,
-            optimizer=optax.adam(lambda _: rate),
+            optimizer=optax.adam(lambda _: chosen[0]),
             steps=epochs * (n // size),
             batch_size=size,
         )
 
-    found = [Method(OURS, config.noise, batch_size(rows, config.batches), bounded)]
-    return found + [Method(THEIRS, config.baseline_rates, 100, published)] * config.baseline
+    grid = tuple((noise, rate) for noise in config.noise for rate in config.learning_rate)
+    found = [Method(OURS, grid, bounded)]
+    return found + [Method(THEIRS, tuple((rate,) for rate in config.baseline_rates), published)] * config.baseline
 
 
 def batch_size(rows: int, batches: int) -> int:
@@ -162,7 +163,7 @@ def train(method: Method, splits: Split, values: np.ndarray, config: Config) -> 
     Args:
         method: the recipe.
         splits: stacked along a leading axis.
-        values: hyper-parameters, shape (splits, grid).
+        values: hyper-parameters, shape (splits, grid, parameters).
         config: the run's.
 
     Returns:
@@ -179,16 +180,17 @@ def train(method: Method, splits: Split, values: np.ndarray, config: Config) -> 
 
 
 def choose(method: Method, data: list[Split], config: Config) -> np.ndarray:
-    """Each split's hyper-parameter, by its ensemble's likelihood on held-out training rows; shape (splits, 1)."""
-    if len(method.grid) == 1:
-        return np.full((len(data), 1), method.grid[0])
-    values = np.broadcast_to(np.array(method.grid), (len(data), len(method.grid)))
+    """Each split's hyper-parameter, by its ensemble's likelihood on held-out training rows; (splits, 1, parameters)."""
+    grid = np.array(method.grid)
+    if len(grid) == 1:
+        return np.broadcast_to(grid, (len(data), *grid.shape))
+    values = np.broadcast_to(grid, (len(data), *grid.shape))
     splits = stacked(data)
     means, log_variances = train(method, splits, values, config)
     targets = jnp.broadcast_to(jnp.asarray(splits.y_test)[:, None], means.shape[:-1])
     nll = np.asarray(moment_matched_nll(means, log_variances, targets).mean(-1))
     best = np.nan_to_num(nll, nan=np.inf).argmin(1)
-    return np.array(method.grid)[best][:, None]
+    return grid[best][:, None]
 
 
 def run_set(name: str, config: Config, report: Callable[[str], None]) -> tuple[list[Measurement], list[Curve]]:
@@ -200,9 +202,11 @@ def run_set(name: str, config: Config, report: Callable[[str], None]) -> tuple[l
     outer = [standardized(data, train, test) for train, test in rows]
     measured: list[Measurement] = []
     curves: list[Curve] = []
-    for method in methods(config, name, len(rows[0][0])):
+    for method in methods(config, name):
         values = choose(method, inner, config)
-        report(f"{name}: {method.name}, chosen {', '.join(f'{v:g}' for v in np.sort(values[:, 0]))}")
+        chosen, counts = np.unique(values[:, 0], axis=0, return_counts=True)
+        shown = ", ".join(f"{'/'.join(f'{v:g}' for v in c)} x{n}" for c, n in zip(chosen, counts, strict=True))
+        report(f"{name}: {method.name}, chosen {shown}")
         splits = stacked(outer)
         means, log_variances = train(method, splits, values, config)
         found, pit = score(name, method.name, splits, means[:, 0], log_variances[:, 0])
