@@ -19,6 +19,7 @@ from pydantic import Field
 
 import actlab.activations as al
 from actlab.data.regression import Kind
+from actlab.data.embedded import diabetes
 from actlab.measurement import Claim, Curve, Measurement
 from actlab.systems.outliers.contest import Arm, Outcome, Split, contest, friedman_split, seed_keys, table_split
 from actlab.systems.outliers.heads import is_bounded
@@ -100,9 +101,8 @@ def best_by_trimmed(*outcomes: Outcome) -> np.ndarray:
 def _split(config: Config) -> Split:
     if config.data == "friedman1":
         return friedman_split(config.train_rows, config.test_rows)
-    from sklearn.datasets import load_diabetes
-
-    return table_split(*load_diabetes(return_X_y=True))
+    table = diabetes()
+    return table_split(table.X, table.y)
 
 
 def _arms(config: Config) -> dict[str, Arm]:

@@ -3,11 +3,7 @@
 from actlab.activations import (
     surrogates,
 )
-from actlab.activations.activation import (
-    Activation,
-    Elementary,
-    activation,
-)
+from actlab.activations.activation import Activation, Elementary
 from actlab.activations.algebra import (
     add,
     affine,
@@ -33,6 +29,7 @@ from actlab.activations.capped import (
     capped_positive,
     soft_cap,
 )
+from actlab.activations.decorator import activation
 from actlab.activations.domain import (
     POSITIVE,
     REAL_LINE,

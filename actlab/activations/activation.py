@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import abc
-import functools
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, overload
 
@@ -14,26 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
+from actlab.activations.definition import Definition, compute_dtype, derivative
 from actlab.activations.domain import REAL_LINE, Domain
-from actlab.activations.facts import UNKNOWN, Facts
+from actlab.activations.facts import Facts
 from actlab.activations.interval import Interval
 
 Function = Callable[..., Any]
-
-
-@dataclass(frozen=True, eq=False)
-class Definition:
-    """What is fixed about an activation: its formulas, facts and source. Compared and hashed by identity."""
-
-    name: str
-    family: str
-    derivatives: tuple[Function, ...]
-    """f, and in closed form as far as given f', f''; each takes (x, **parameters)."""
-    facts: Callable[..., Facts]
-    defaults: Mapping[str, Any]
-    domains: Mapping[str, Domain]
-    source: str
-    doc: str
 
 
 class Activation(abc.ABC):
@@ -147,7 +131,7 @@ class Elementary(Activation):
         """f(x) for a floating array."""
         domains = self.definition.domains
         parameters = {k: _as_array(v, x, domains.get(k, REAL_LINE)) for k, v in self.parameters.items()}
-        return _derivative(self.definition, 0, x, parameters)
+        return derivative(self.definition, 0, x, parameters)
 
     @property
     def facts(self) -> Facts:
@@ -200,7 +184,7 @@ def floating(x: Any, name: str) -> Array:
 
 def _as_array(value: Any, x: Array, domain: Domain) -> Array:
     """A parameter in the dtype that x is computed in: a vector, or of shape (), or aligned with the last axes of x."""
-    value = jnp.asarray(value, _compute_dtype(x.dtype))
+    value = jnp.asarray(value, compute_dtype(x.dtype))
     if domain.vector:
         if value.ndim != 1:
             raise ValueError(f"a vector of coefficients has the shape {value.shape}; vmap over a stack of activations")
@@ -215,166 +199,3 @@ def _as_bound(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return value.astype(np.float64)
     return jnp.asarray(value)
-
-
-def _compute_dtype(dtype: Any) -> Any:
-    return jnp.float32 if jnp.dtype(dtype).itemsize < 4 else dtype
-
-
-def _formula(definition: Definition, order: int, x: Array, parameters: dict[str, Array]) -> Array:
-    y = definition.derivatives[order](x.astype(_compute_dtype(x.dtype)), **parameters)
-    return y.astype(x.dtype)
-
-
-@functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
-def _derivative(definition: Definition, order: int, x: Array, parameters: dict[str, Array]) -> Array:
-    return _formula(definition, order, x, parameters)
-
-
-def _derivative_jvp(definition: Definition, order: int, primals: Any, tangents: Any) -> tuple[Array, Any]:
-    (x, parameters), (dx, dparameters) = primals, tangents
-    if order + 1 == len(definition.derivatives):  # no further closed form: autodiff of the last one
-        dx, dparameters = jax.tree.map(_instantiate, (dx, dparameters), is_leaf=_is_symbolic_zero)
-        return jax.jvp(functools.partial(_formula, definition, order), (x, parameters), (dx, dparameters))
-    y = _derivative(definition, order, x, parameters)
-    dy = jnp.zeros_like(y)
-    if not _is_symbolic_zero(dx):
-        dy = _times_slope(definition, order, x, parameters, dx)
-    if not all(_is_symbolic_zero(d) for d in dparameters.values()):
-        dparameters = jax.tree.map(_instantiate, dparameters, is_leaf=_is_symbolic_zero)
-        partial = functools.partial(_formula, definition, order, x)
-        dy = dy + jax.jvp(partial, (parameters,), (dparameters,))[1]
-    return y, dy
-
-
-_derivative.defjvp(_derivative_jvp, symbolic_zeros=True)
-
-
-# Rematerialized, so that reverse mode keeps x itself: 4 bytes an element in float32, and usually alive anyway.
-@functools.partial(jax.checkpoint, static_argnums=(0, 1), prevent_cse=False)
-def _times_slope(definition: Definition, order: int, x: Array, parameters: dict[str, Array], dx: Array) -> Array:
-    return _derivative(definition, order + 1, x, parameters) * dx
-
-
-def _is_symbolic_zero(value: Any) -> bool:
-    return isinstance(value, jax.custom_derivatives.SymbolicZero)
-
-
-def _instantiate(tangent: Any) -> Any:
-    return jnp.zeros(tangent.shape, tangent.dtype) if _is_symbolic_zero(tangent) else tangent
-
-
-@overload
-def activation(function: Function, /) -> Elementary: ...
-@overload
-def activation(
-    *,
-    family: str = ...,
-    facts: Callable[..., Facts] | Facts = ...,
-    slope: Function | None = ...,
-    curvature: Function | None = ...,
-    domains: Mapping[str, Domain] | None = ...,
-    source: str = ...,
-    name: str | None = ...,
-) -> Callable[[Function], Elementary]: ...
-
-
-def activation(
-    function: Function | None = None,
-    /,
-    *,
-    family: str = "user",
-    facts: Callable[..., Facts] | Facts = UNKNOWN,
-    slope: Function | None = None,
-    curvature: Function | None = None,
-    domains: Mapping[str, Domain] | None = None,
-    source: str = "",
-    name: str | None = None,
-) -> Any:
-    """Makes an activation of a pure elementwise function of one array; as a call or as a decorator.
-
-    Args:
-        function: `f(x, *, parameter=default, ...)`; every keyword-only argument with a number as default
-            is a parameter, and every other argument with a float; the rest keep their defaults.
-        family: the family of the zoo that `actlab list --family` filters by.
-        facts: `Facts`, or a function of the parameters that returns them. Without it they are unknown.
-        slope: closed form of f', called as f is; must be in [f'(x-), f'(x+)] at a kink. Autodiff without it.
-        curvature: closed form of f'', likewise.
-        domains: the admissible values of each parameter, the real line where not given.
-        source: paper and equation.
-        name: the function's name where not given.
-
-    Raises:
-        TypeError: not a callable of one positional array and keyword parameters with numeric defaults.
-    """
-    if function is None:
-        return functools.partial(
-            activation,
-            family=family,
-            facts=facts,
-            slope=slope,
-            curvature=curvature,
-            domains=domains,
-            source=source,
-            name=name,
-        )
-    if isinstance(function, Activation):
-        return function
-    if curvature is not None and slope is None:
-        raise TypeError("activation: curvature is given without slope; give slope too")
-    known = facts
-    definition = Definition(
-        name=name or getattr(function, "__name__", type(function).__name__),
-        family=family,
-        derivatives=tuple(f for f in (function, slope, curvature) if f is not None),
-        facts=known if callable(known) else lambda **_: known,
-        defaults=_parameters_of(function),
-        domains=dict(domains or {}),
-        source=source,
-        doc=inspect.getdoc(function) or "",
-    )
-    return Elementary(parameters=dict(definition.defaults), definition=definition)
-
-
-def _parameters_of(function: Function) -> dict[str, Any]:
-    """The keyword parameters of a function, with their defaults.
-
-    Raises:
-        TypeError: a second required argument, or a default that is not a number or an array.
-    """
-    if not callable(function):
-        raise TypeError(f"an activation is made from a function of one array; got {function!r}")
-    try:
-        signature = list(inspect.signature(function).parameters.values())
-    except ValueError:  # a ufunc or builtin without a signature has no parameters to offer
-        return {}
-    name = getattr(function, "__name__", repr(function))
-    if signature and signature[0].kind is inspect.Parameter.KEYWORD_ONLY or not signature:
-        raise TypeError(f"{name} takes no positional array; an activation is a function of one array")
-    parameters: dict[str, Any] = {}
-    for p in signature[1:]:
-        if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
-            continue
-        if p.default is p.empty:
-            raise TypeError(
-                f"{name}: argument {p.name!r} has no default; give it one, or wrap it in a lambda of x alone"
-            )
-        if not _is_parameter(p):
-            if p.kind is p.KEYWORD_ONLY:
-                raise TypeError(
-                    f"{name}: parameter {p.name!r} has the default {p.default!r}, which is not a number; "
-                    "fix it in a lambda of x alone"
-                )
-            continue
-        parameters[p.name] = float(p.default) if isinstance(p.default, int) else p.default
-    return parameters
-
-
-def _is_parameter(argument: inspect.Parameter) -> bool:
-    """Numbers and arrays are; flags are not, nor whole numbers that may be passed by position (softmax's `axis=-1`)."""
-    kinds = (
-        (float, np.ndarray, jax.Array)
-        if argument.kind is not argument.KEYWORD_ONLY
-        else (int, float, np.ndarray, jax.Array)
-    )
-    return isinstance(argument.default, kinds) and not isinstance(argument.default, bool)

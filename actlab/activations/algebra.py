@@ -12,7 +12,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from actlab.activations.activation import Activation, activation
+from actlab.activations.activation import Activation
+from actlab.activations.decorator import activation
 from actlab.activations.fact_rules import added, composed
 from actlab.activations.facts import SMOOTH, Facts, Monotone
 from actlab.activations.interval import REALS, Interval

@@ -10,8 +10,9 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
-from actlab.activations.activation import Activation, Elementary, activation
+from actlab.activations.activation import Activation, Elementary
 from actlab.activations.between import Between, Sign, aligned, checked_ends, clipped, wide
+from actlab.activations.decorator import activation
 from actlab.activations.domain import POSITIVE
 from actlab.activations.exponentials import weighted_logistic
 from actlab.activations.facts import SMOOTH, Facts

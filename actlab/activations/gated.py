@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from actlab.activations.activation import activation
+from actlab.activations.decorator import activation
 from actlab.activations.domain import POSITIVE
 from actlab.activations.exponentials import decay, exact_product, head, weighted_exp, weighted_logistic
 from actlab.activations.facts import SMOOTH, Facts, certain

@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from actlab.activations.activation import Activation, activation
+from actlab.activations.activation import Activation
+from actlab.activations.decorator import activation
 from actlab.activations.gated import gelu, swish
 from actlab.activations.interval import Interval
 from actlab.activations.rectifiers import identity, relu

@@ -11,7 +11,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float
 
-from actlab.activations.activation import activation
+from actlab.activations.decorator import activation
 from actlab.activations.domain import POSITIVE, VECTOR
 from actlab.activations.exponentials import expm1
 from actlab.activations.facts import SMOOTH, Facts, Monotone, certain

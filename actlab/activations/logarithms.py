@@ -7,7 +7,7 @@ import math
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from actlab.activations.activation import activation
+from actlab.activations.decorator import activation
 from actlab.activations.domain import POSITIVE
 from actlab.activations.facts import SMOOTH, Facts
 from actlab.activations.interval import REALS, Interval

@@ -17,7 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from actlab.activations.activation import Activation, Elementary, activation
+from actlab.activations.activation import Activation, Elementary
+from actlab.activations.decorator import activation
 
 
 class ActivationLookupError(LookupError):

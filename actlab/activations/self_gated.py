@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from actlab.activations import normal
-from actlab.activations.activation import activation
+from actlab.activations.decorator import activation
 from actlab.activations.exponentials import expm1, sech2, softplus, tanh
 from actlab.activations.facts import SMOOTH, Facts
 from actlab.activations.gated import gelu, swish

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from actlab.activations import exponentials
-from actlab.activations.activation import activation
+from actlab.activations.decorator import activation
 from actlab.activations.domain import POSITIVE
 from actlab.activations.exponentials import expm1
 from actlab.activations.facts import SMOOTH, Facts, certain

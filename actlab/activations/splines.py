@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from actlab.activations.activation import activation
+from actlab.activations.decorator import activation
 from actlab.activations.domain import POSITIVE, VECTOR
 from actlab.activations.facts import SMOOTH, Facts, Monotone, certain
 from actlab.activations.interval import Interval, namespace, plain

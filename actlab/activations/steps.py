@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from actlab.activations.activation import activation
+from actlab.activations.decorator import activation
 from actlab.activations.facts import Facts
 from actlab.activations.interval import Interval
 

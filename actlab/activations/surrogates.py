@@ -14,7 +14,7 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from actlab.activations.activation import activation
+from actlab.activations.decorator import activation
 from actlab.activations.domain import POSITIVE
 from actlab.activations.exponentials import weighted_logistic
 from actlab.activations.facts import SMOOTH, Facts
