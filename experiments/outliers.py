@@ -102,7 +102,8 @@ def _split(config: Config) -> Split:
         return friedman_split(config.train_rows, config.test_rows)
     from sklearn.datasets import load_diabetes
 
-    return table_split(*load_diabetes(return_X_y=True))
+    x, y = load_diabetes(return_X_y=True)
+    return table_split(np.asarray(x), np.asarray(y))
 
 
 def _arms(config: Config) -> dict[str, Arm]:
