@@ -29,8 +29,8 @@ STARTING_POINTS = 4001
 class Recipe:
     """How a net is fitted. A fit sees neither test rows nor which of its rows are wrong.
 
-    The defaults of the loss's constant, of steps, learning rate and decay were set by test errors at 0, 20 and 40 % wrong
-    labels on five other draws of Friedman's first problem: for that problem they are tuned, for any other a guess.
+    The defaults of the loss's constant, of steps, learning rate and decay were set by test errors at 0, 20 and 40 %
+    wrong labels on five other draws of Friedman's first problem: there they are tuned, elsewhere a guess.
 
     Attributes:
         loss: of residuals in units of their scale.
