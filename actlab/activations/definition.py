@@ -44,7 +44,7 @@ def _formula(definition: Definition, order: int, x: Array, parameters: dict[str,
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
 def derivative(definition: Definition, order: int, x: Array, parameters: dict[str, Array]) -> Array:
-    """f (order 0), or f' or f'' where given in closed form; differentiates into the next closed form, by x alone."""
+    """F (order 0), or f' or f'' where given in closed form; differentiates into the next closed form, by x alone."""
     return _formula(definition, order, x, parameters)
 
 

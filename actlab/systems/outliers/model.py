@@ -27,7 +27,10 @@ STARTING_POINTS = 4001
 
 @dataclass(frozen=True, eq=False)
 class Recipe:
-    """How a net is fitted; nothing in it is chosen from test rows or from knowing which rows are wrong.
+    """How a net is fitted. A fit sees neither test rows nor which of its rows are wrong.
+
+    The defaults of the loss's constant, of steps, learning rate and decay were set by test errors at 0, 20 and 40 %
+    wrong labels on five other draws of Friedman's first problem: there they are tuned, elsewhere a guess.
 
     Attributes:
         loss: of residuals in units of their scale.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import actlab.activations as al
-from actlab.data.regression import Rows, contaminate, friedman1, friedman1_mean
+from actlab.data.regression import contaminate, friedman1, friedman1_mean
 from actlab.systems.outliers.contest import Arm, contest, friedman_split, rows_of, seed_keys
 from actlab.systems.outliers.evaluation import SQUARED, SQUARED_BOUNDED, Settings, evaluate, references
 from actlab.systems.outliers.losses import huber, mse
@@ -80,9 +80,3 @@ def test_contamination(kind):
     assert np.all((np.abs(moves[changed]) > 9.99) & (np.abs(moves[changed]) < 20.01))
     assert np.all(moves[changed] > 0) == (kind != "symmetric")
     assert bool(jnp.all(many.x == clean.x)) == (kind != "leverage")
-
-
-def test_contamination_of_unknown_kind():
-    rows = Rows.clean(np.zeros((3, 2)), np.arange(3.0))
-    with pytest.raises(ValueError, match="known: 'one-sided'"):
-        contaminate(jax.random.key(0), rows, 0.1, kind="two-sided")
