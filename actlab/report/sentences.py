@@ -11,6 +11,9 @@ import numpy as np
 from actlab.measurement import Measurement
 from actlab.report.numbers import format_for, number
 
+TOGETHER = "\N{NO-BREAK SPACE}"
+"""Keeps an interval on one line."""
+
 Outcome = Literal["better", "worse", "higher", "lower", "equal", "open", "incomparable"]
 
 
@@ -37,7 +40,9 @@ def estimate_parts(
     style = format_for(*ends, decimals=decimals, large=large, landmark=landmark)
     if without:
         return style.text(mean, signed=signed), without_interval(measurement)
-    return style.text(mean, signed=signed), f"[{style.text(low, signed=signed)}, {style.text(high, signed=signed)}]"
+    return style.text(
+        mean, signed=signed
+    ), f"[{style.text(low, signed=signed)},{TOGETHER}{style.text(high, signed=signed)}]"
 
 
 def estimate(measurement: Measurement, decimals: int | None = None, **options: Any) -> str:

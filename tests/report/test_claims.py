@@ -71,6 +71,13 @@ def test_the_gauge_shows_the_interval_where_the_verdict_says() -> None:
     assert finding(sure).gauge.bound == WIDTH / 2
 
 
+def test_an_interval_that_ends_just_short_of_the_bound_does_not_read_as_reaching_it() -> None:
+    near = Claim("s", "", Measurement("m", "a", np.array([0.80, 0.9496, 0.9496, 0.9496])), at_least=0.95)
+    assert near.measurement.interval[1] == pytest.approx(0.9496)
+    assert near.verdict == "fails"
+    assert finding(near).measured.endswith("0.9496]")
+
+
 def test_the_tally_counts() -> None:
     assert tally(CLAIMS) == "Of 4 claims, 1 holds, 1 fails and 2 are undecided."
     assert tally(()) == ""

@@ -36,7 +36,9 @@ def test_differences_in_words(measured: Measurement, words: str) -> None:
 def test_rounding_never_hides_that_an_end_is_off_zero() -> None:
     shown = estimate(difference(-0.011, -0.011, -0.0003, -0.0003, -0.0003), signed=True)
     assert not shown.endswith("0.000]")
-    assert comparison(difference(0.0, 0.0, 0.03), "b").endswith("[0.000, +0.030]")  # an end that is zero
+    assert comparison(difference(0.0, 0.0, 0.03), "b").endswith(
+        "[0.000,\N{NO-BREAK SPACE}+0.030]"
+    )  # an end that is zero
 
 
 def test_numbers_that_stand_together_are_written_alike() -> None:
