@@ -55,6 +55,8 @@ def test_constant_columns_and_targets_stay_finite() -> None:
     np.testing.assert_array_equal(split.x_test[:, -1], 0.0)
     np.testing.assert_array_equal(np.concatenate([split.y, split.y_test]), 0.0)
     assert split.y_scale == 1.0
+    surprise = Regression("surprise", np.where(np.arange(41)[:, None] < 30, 3.0, 5.0), np.zeros(41))
+    np.testing.assert_array_equal(standardized(surprise, np.arange(30), np.arange(30, 41)).x_test, 2.0)  # scale 1
 
 
 @pytest.mark.parametrize(("fraction", "held_out"), [(0.1, 4), (0.5, 20), (0.0, 0)])

@@ -20,10 +20,10 @@ def rank_by_brute_force(n: int, level: Fraction) -> int:
     return next(k for k in range(1, n + 2) if Fraction(k, n + 1) >= level)
 
 
-@pytest.mark.parametrize("n", [1, 2, 9, 10, 19, 99, 199, 999])
+@pytest.mark.parametrize("n", [1, 2, 9, 10, 19, 49, 99, 199, 999])
 def test_rank_is_exact_for_every_decimal_level(n: int) -> None:
     scores = jnp.asarray(np.random.default_rng(n).permutation(n) + 1.0, jnp.float32)  # the k-th smallest is k
-    for percent in (1, 5, 10, 29, 50, 57, 58, 68, 70, 80, 90, 95, 99):
+    for percent in (1, 7, 10, 28, 50, 55, 68, 70, 80, 90, 95, 99):  # 0.07 * 100 is above 7 in floats
         rank = rank_by_brute_force(n, Fraction(percent, 100))
         found = float(conformal_quantile(scores, percent / 100))
         assert found == (rank if rank <= n else math.inf), percent
