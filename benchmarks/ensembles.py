@@ -13,10 +13,9 @@ Not tried: torch.compile, torch.func, fused Adam. Imports are not counted on eit
 Equal work: same data, steps, batch size, learning rate and law of the initial weights (each side draws its own); the
 nets' mean training likelihood after the last step must agree within TOLERANCE standard errors of the difference.
 The loop trains the nets of --torch-splits splits, its seconds scaled to all (20: in full, a few minutes more).
-Believe the ratio of CPU seconds before that of wall seconds where others use the machine. Seen on one core: the loop
-takes 4 times our CPU seconds, short of the goal; most of ours go into compilation, so that stacking in PyTorch, which
-compiles nothing, needs a third of ours. Two threads on a busy machine slow PyTorch's loop tenfold (34 ms a step): an
-artefact of its barriers, not our merit, hence one thread by default.
+Believe CPU seconds before wall seconds on a busy machine. Seen on one core: the loop takes 4 times our CPU seconds,
+short of the goal; most of ours is compilation, so stacking in PyTorch needs a third of ours. Two threads on a busy
+machine slow PyTorch's loop tenfold (they presumably wait for each other): no merit of ours, hence one by default.
 """
 
 from __future__ import annotations
@@ -72,7 +71,7 @@ class Clock:
         self.wall, self.cpu = time.perf_counter(), time.process_time()
 
     def outcome(self, nll: Any, compiling: float = 0.0) -> Outcome:
-        """Now."""
+        """What it shows now."""
         wall = time.perf_counter() - self.wall
         return Outcome(wall, compiling, time.process_time() - self.cpu, np.asarray(nll))
 
