@@ -1,6 +1,6 @@
 """A hundred small nets in one compiled program, beside the same nets one after another in PyTorch, on the CPU.
 
-python benchmarks/ensembles.py --folder FOLDER [--threads 1 2] [--splits 20] [--torch-splits 2] [--batch-size 100]
+python benchmarks/ensembles.py --folder FOLDER [--threads 1] [--torch-splits 2] [--batch-size 100]
 FOLDER holds <set>.npz with X and y, as for `actlab.data.load_uci`. Needs Linux and PyTorch (the extra `peers`).
 
 Deep Ensembles' protocol on four UCI sets: the benchmark's splits, five nets each with 50 ReLU units, two outputs (mean,
@@ -13,9 +13,9 @@ Not tried: torch.compile, torch.func, fused Adam. Imports are not counted on eit
 Equal work: same data, steps, batch size, learning rate and law of the initial weights (each side draws its own); the
 nets' mean training likelihood after the last step must agree within TOLERANCE standard errors of the difference.
 The loop trains the nets of --torch-splits splits, its seconds scaled to all (20: in full, a few minutes more).
-Believe the ratio of CPU seconds before that of wall seconds where others use the machine. Seen on one core: the loop
-takes 4 times our CPU seconds, short of the goal; four fifths of ours go into compilation, so that stacking in PyTorch,
-which compiles nothing, needs a third of ours in total. Compiling all sets at once gains nothing on one core.
+Believe CPU seconds before wall seconds on a busy machine. Seen on one core: the loop takes 4 times our CPU seconds,
+short of the goal; most of ours is compilation, so stacking in PyTorch needs a third of ours. Two threads on a busy
+machine slow PyTorch's loop tenfold (they presumably wait for each other): no merit of ours, hence one by default.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Clock:
         self.wall, self.cpu = time.perf_counter(), time.process_time()
 
     def outcome(self, nll: Any, compiling: float = 0.0) -> Outcome:
-        """Now."""
+        """What it shows now."""
         wall = time.perf_counter() - self.wall
         return Outcome(wall, compiling, time.process_time() - self.cpu, np.asarray(nll))
 
@@ -199,11 +199,11 @@ def torch_batches(n: int, batch_size: int, nets: int) -> Any:
 
 
 def alone() -> ProcessPoolExecutor:
-    """A fresh process; it inherits the cores of this one."""
+    """A fresh process on the cores of this one."""
     return ProcessPoolExecutor(1, mp_context=get_context("spawn"))
 
 
-def read(folder: str, splits: int, batch_size: int) -> list[Job]:
+def read(folder: str, batch_size: int) -> list[Job]:
     """The four sets."""
     from actlab.data.splits import stacked, standardized
     from actlab.data.uci import load_uci, uci_splits
@@ -211,7 +211,7 @@ def read(folder: str, splits: int, batch_size: int) -> list[Job]:
     jobs = []
     for name in SETS:
         data = load_uci(folder, name)
-        rows = stacked([standardized(data, train, test) for train, test in uci_splits(len(data.y), splits)])
+        rows = stacked([standardized(data, train, test) for train, test in uci_splits(len(data.y))])
         jobs.append(Job(name, rows.x, rows.y, batch_size))
     return jobs
 
@@ -230,13 +230,13 @@ def compare(jobs: list[Job], threads: int, torch_splits: int, console: Console) 
             b = torch_side.submit(torch_loop, part, threads).result()
             b = Outcome(scale * b.seconds, 0.0, scale * b.cpu, b.nll)
             rows.append((a, b, torch_side.submit(torch_stacked, job, threads).result()))
+            console.print(f"{job.name}: {', '.join(f'{o.seconds:.1f}' for o in rows[-1])} s")  # as it comes
             means = ", ".join(f"{o.nll.mean():.3f}" for o in rows[-1])
             table.add_row(job.name, f"{len(a.nll)} x {job.steps}", *cells(*rows[-1]), means)
     with alone() as jax_side:
         together = jax_side.submit(ours_together, jobs).result()
     in_turn, loop, stacked = (total(side) for side in zip(*rows, strict=True))
-    work = f"{sum(len(a.nll) * job.steps for (a, *_), job in zip(rows, jobs, strict=True)):,}"
-    table.add_section()
+    work = f"{sum(len(job.x) * MEMBERS * job.steps for job in jobs):,}"
     table.add_row("all, in turn", work, *cells(in_turn, loop, stacked), "")
     table.add_row("all, compiled at once", work, *cells(together, loop, stacked), "")
     console.print(table)
@@ -269,37 +269,32 @@ def errors_apart(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def main() -> None:
-    """Reads the sets, measures for each number of threads."""
+    """Reads and measures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", required=True, help="of yacht.npz, energy.npz, boston.npz and concrete.npz")
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="numbers of cores, one table each")
-    parser.add_argument("--splits", type=int, default=20, choices=range(1, 21), metavar="1..20")
-    parser.add_argument("--torch-splits", type=int, default=2, help="splits the loop trains; seconds scaled to all")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1], help="numbers of cores, one table each")
+    parser.add_argument("--torch-splits", type=int, default=2, choices=range(1, 21), metavar="1..20")
     parser.add_argument("--batch-size", type=int, default=100)
     options = parser.parse_args()
     cores = sorted(os.sched_getaffinity(0))
-    part = min(options.torch_splits, options.splits)
-    if part < 1:
-        parser.error(f"--torch-splits {part} must be at least 1")
     if min(options.threads) < 1 or max(options.threads) > len(cores):
         parser.error(f"--threads {options.threads}: this process may use {len(cores)} cores")
     if importlib.util.find_spec("torch") is None:
-        parser.error("PyTorch is missing: pip install 'actlab[peers]'")
+        parser.error("PyTorch is missing: install the extra `peers`")
     os.environ.pop("JAX_COMPILATION_CACHE_DIR", None)
     try:
-        jobs = read(options.folder, options.splits, options.batch_size)
+        jobs = read(options.folder, options.batch_size)
     except ValueError as error:
         parser.error(f"--folder: {error}")
     if not 1 <= options.batch_size <= min(job.y.shape[1] for job in jobs):
         parser.error(f"--batch-size {options.batch_size} must be between 1 and the rows of the smallest set")
     console = Console(width=max(150, Console().width))
-    extent = "in full" if part == options.splits else f"on {part} of {options.splits} splits, its seconds scaled"
     console.print(
-        f"batches of {options.batch_size}, {MEMBERS} nets a split, {options.splits} splits; torch loop {extent}"
+        f"batches of {options.batch_size}, 20 splits of {MEMBERS} nets; loop on {options.torch_splits} splits"
     )
     for threads in options.threads:
         os.sched_setaffinity(0, cores[:threads])
-        compare(jobs, threads, part, console)
+        compare(jobs, threads, options.torch_splits, console)
 
 
 if __name__ == "__main__":
