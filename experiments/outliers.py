@@ -42,6 +42,7 @@ class Config:
         kind: of the wrong rows: targets moved up, moved up or down, or moved together with the inputs.
         fractions: of wrong rows, ascending from 0.
         seeds: how many.
+        first_seed: of them; the recipe was tuned on draws of small seeds, so a clean result takes others.
         train_rows: of friedman1.
         test_rows: of friedman1; of diabetes 30 % are test rows.
         steps: of the optimizer.
@@ -57,6 +58,7 @@ class Config:
     kind: Kind = "one-sided"
     fractions: tuple[Annotated[float, Field(ge=0, lt=0.5)], ...] = (0.0, 0.1, 0.2, 0.3, 0.4)
     seeds: Annotated[int, Field(ge=1)] = 5
+    first_seed: Annotated[int, Field(ge=0)] = 1000
     train_rows: Annotated[int, Field(ge=20)] = 420
     test_rows: Annotated[int, Field(ge=10)] = 1000
     steps: Annotated[int, Field(ge=1)] = 500
@@ -77,7 +79,7 @@ def run(
     """
     if len(config.errors_at_most) not in (0, len(config.fractions)):
         raise ValueError(f"errors_at_most has {len(config.errors_at_most)} bars for {len(config.fractions)} fractions")
-    seeds, split = tuple(range(config.seeds)), _split(config)
+    seeds, split = tuple(range(config.first_seed, config.first_seed + config.seeds)), _split(config)
     arms = _arms(config)
     report(f"{len(arms)} ways to fit x {len(config.fractions)} fractions x {len(seeds)} seeds in one program")
     fits = contest(al.as_activation(config.activation), arms, split, config.fractions, kind=config.kind)
