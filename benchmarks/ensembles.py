@@ -221,8 +221,7 @@ def compare(jobs: list[Job], threads: int, torch_splits: int, console: Console) 
     table = Table(title=f"threads {threads}, load before {os.getloadavg()[0]:.1f}: seconds (times ours)")
     for column in ("set", "steps", "ours: compile", "run", "total", "torch loop", "stacked", "NLL ours, loop, stacked"):
         table.add_column(column, justify="right")
-    rows: list[tuple[Outcome, Outcome, Outcome]] = []
-    scale = len(jobs[0].x) / torch_splits
+    rows, scale = [], len(jobs[0].x) / torch_splits
     with alone() as jax_side, alone() as torch_side:
         for job in jobs:
             part = Job(job.name, job.x[:torch_splits], job.y[:torch_splits], job.batch_size)
