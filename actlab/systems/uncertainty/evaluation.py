@@ -87,7 +87,7 @@ def evaluate(activation: Any, seeds: tuple[int, ...]) -> Evaluation:
     curves = [Curve(CALIBRATION, name, LEVELS, scores.calibration, "nominal probability", "fraction covered")]
     notes = [_coverage_note(rows[3].mean, len(seeds))]
     as_variance, more_curves, note = _as_variance(activation, name, seeds)
-    return Evaluation((*rows, *as_variance), (*curves, *_gradient_curves(), *more_curves), (*notes, note))
+    return Evaluation((*rows, *as_variance), (*curves, *more_curves), (*notes, note))
 
 
 def _as_variance(
@@ -162,7 +162,7 @@ def references(seeds: tuple[int, ...]) -> Evaluation:
         for name, s in scores.items()
     )
     rows = tuple(row for name, s in scores.items() for row in measurements(name, s, seeds))
-    return Evaluation(rows, curves)
+    return Evaluation(rows, (*curves, *_gradient_curves()))
 
 
 def _scores(split: Split, mean: np.ndarray, deviation: np.ndarray) -> Scores:

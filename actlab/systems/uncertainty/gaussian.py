@@ -131,4 +131,10 @@ def gaussian_of(activation: al.Activation, floor: float = 0.0) -> Gaussian:
     """
     from actlab.systems.uncertainty.positive import positive
 
-    return Gaussian(positive(activation, floor=floor, because="a variance must be positive"))
+    return Gaussian(
+        positive(
+            activation,
+            floor=floor,
+            because="a variance must be positive" + f" (here with {floor:g} added)" * (floor > 0),
+        )
+    )
