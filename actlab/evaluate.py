@@ -17,6 +17,7 @@ from actlab import __version__, systems
 from actlab.activations import Activation, FactError
 from actlab.measurement import Evaluation, System
 from actlab.report import Results, RunInfo, SystemResults, decode_evaluation, describe, encode_evaluation
+from actlab.signal import QuadratureError
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def _run(system: System, activation: Activation | None, seeds: tuple[int, ...]) 
         return system.references(seeds)
     try:
         return system.evaluate(activation, seeds)
-    except FactError as error:
+    except (FactError, QuadratureError) as error:  # a fact is missing, or no gain exists to initialize a net with
         return Evaluation(refused=str(error))
 
 

@@ -18,6 +18,7 @@ BAD_INPUT = (
     "actlab.config:ConfigError",
     "actlab.data:DataError",
     "actlab.report:ResultsError",
+    "actlab.signal:QuadratureError",
     "actlab.training:CheckpointError",
     "actlab.training:NotFiniteError",
 )

@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+
+import actlab.activations as al
+from actlab import systems
+from actlab.evaluate import Step, evaluate
+from actlab.measurement import Evaluation, Measurement, System
+from actlab.report import run_info
+from actlab.signal import QuadratureError
+
+SEEDS = (0, 1)
+
+
+def measured(activation, seeds) -> Evaluation:
+    if activation.name == "exponential":
+        raise QuadratureError("exponential has no finite moment")
+    al.require(activation, because="the toy", bounded_slope=True)
+    return Evaluation((Measurement("value", activation.name, np.array([float(activation(s + 0.5)) for s in seeds])),))
+
+
+@pytest.fixture
+def two_systems(monkeypatch: pytest.MonkeyPatch) -> None:
+    toys = {n: System(n, n.title(), "?", "none", measured) for n in ("first", "second")}
+    monkeypatch.setattr(systems, "NAMES", tuple(toys))
+    monkeypatch.setattr(systems, "load", toys.__getitem__)
+
+
+def run(subjects, baselines=(), store=None):
+    steps: list[Step] = []
+    names = ("first", "second")
+    results = evaluate(
+        subjects, baselines, names=names, seeds=SEEDS, run=run_info("x", SEEDS), store=store, finished=steps.append
+    )
+    return results, steps
+
+
+def test_every_activation_goes_through_every_system_in_order(two_systems) -> None:
+    results, steps = run([al.tanh], [al.relu])
+    assert [s.name for s in results.systems] == ["first", "second"]
+    assert [(s.system, s.subject) for s in steps][:3] == [("first", "references"), ("first", "tanh"), ("first", "relu")]
+    assert [s.done for s in steps] == list(range(1, 7))
+    assert steps[-1].remaining == 0.0
+
+
+def test_the_remaining_time_is_unknown_until_something_was_timed(two_systems) -> None:
+    _, steps = run([al.tanh])
+    assert steps[0].remaining is None
+    assert steps[1].remaining is not None
+    assert steps[1].remaining > 0.0
+
+
+def test_missing_facts_and_missing_moments_are_refusals_not_failures(two_systems) -> None:
+    results, _ = run([al.square, al.exponential, al.tanh])
+    evaluations = results.systems[0].evaluations
+    assert "needs a bounded slope" in evaluations["square"].refused
+    assert evaluations["exponential"].refused == "exponential has no finite moment"
+    assert evaluations["tanh"].refused is None
+
+
+def test_kept_evaluations_are_equal_to_fresh_ones(two_systems, tmp_path) -> None:
+    fresh, _ = run([al.tanh], store=tmp_path)
+    kept, steps = run([al.tanh], store=tmp_path)
+    assert (
+        kept.evaluate_json()["systems"]["first"]["measurements"]
+        == (fresh.evaluate_json()["systems"]["first"]["measurements"])
+    )
+    assert all(s.seconds == 0.0 for s in steps)
+
+
+def test_two_activations_of_one_name_are_refused(two_systems) -> None:
+    with pytest.raises(ValueError, match="two activations are called 'tanh'"):
+        run([al.tanh], [al.tanh])
