@@ -12,7 +12,7 @@ from actlab.systems.outliers.influence import (
 )
 from actlab.systems.outliers.losses import LOSSES, Loss, huber, mse, student_t, tanh_psi, tukey
 from actlab.systems.outliers.model import Recipe, RobustNet, residual_scale, train_net, trimmed_loss
-from actlab.systems.outliers.scale import mad, shorth
+from actlab.systems.outliers.scale import mad, shorth, spread
 
 __all__ = [
     "LOSSES",
@@ -36,6 +36,7 @@ __all__ = [
     "require_bounded_influence",
     "residual_scale",
     "shorth",
+    "spread",
     "student_t",
     "tanh_psi",
     "train_net",

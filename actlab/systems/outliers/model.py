@@ -15,7 +15,7 @@ from actlab.activations import Activation
 from actlab.data.regression import Rows
 from actlab.nets import MLP
 from actlab.systems.outliers.losses import Loss, tukey
-from actlab.systems.outliers.scale import mad, shorth
+from actlab.systems.outliers.scale import mad, shorth, spread
 from actlab.training import Fitted, fit
 
 Start = Literal["shorth", "median"]
@@ -67,7 +67,7 @@ class RobustNet(nnx.Module):
     def __init__(self, rows: Rows, activation: Any, head: Activation, recipe: Recipe, *, rngs: nnx.Rngs):
         """Args: the training rows (inputs and targets only are used), hidden activation, head, recipe, `params` key."""
         self.centre = nnx.Variable(jnp.median(rows.x, axis=0))
-        self.spread = nnx.Variable(jax.vmap(mad, in_axes=1)(rows.x))
+        self.spread = nnx.Variable(jax.vmap(spread, in_axes=1)(rows.x))
         self.head = nnx.data(jax.tree.map(jnp.asarray, head))
         self.net = MLP((rows.x.shape[1], *recipe.hidden, 1), activation, rngs=rngs)
         last = self.net.layers[-1]

@@ -28,6 +28,18 @@ def mad(values: Float[Array, " n"], centre: Float[Array, ""] | float | None = No
     return jnp.maximum(deviation, SHORTEST * (1.0 + jnp.abs(centre)))
 
 
+def spread(values: Float[Array, " n"]) -> Float[Array, ""]:
+    """A scale to divide inputs by: their MAD; the mean absolute deviation where that is 0; 1 where all are equal.
+
+    A column of two values, one of them in the majority, has MAD 0: divided by a tiny number it would drown the others.
+
+    Source: Iglewicz & Hoaglin 1993, How to Detect and Handle Outliers, section 3.
+    """
+    deviations = jnp.abs(values - jnp.median(values))
+    median, mean = CONSISTENT * jnp.median(deviations), jnp.sqrt(0.5 * jnp.pi) * jnp.mean(deviations)
+    return jnp.where(median > 0, median, jnp.where(mean > 0, mean, 1.0))
+
+
 def shorth(values: Float[Array, " n"]) -> Float[Array, ""]:
     """The middle of the shortest half of the data: of a majority and a far minority it finds the majority.
 
