@@ -34,12 +34,15 @@ def product(a: ArrayLike, b: ArrayLike) -> Any:
 
 
 def _outward(value: Any, exact: Any, direction: float) -> Any:
+    """The value where it is exact, else the next float in the direction: from an overflow back to the largest one."""
     xp = namespace(value)
     end = xp.asarray(direction, value.dtype)
     if xp is np:
-        return plain(np.where(exact | np.isinf(value), value, np.nextafter(value, end)))
-    fixed = jnp.where(exact | jnp.isinf(value), 0, jax.lax.stop_gradient(value))  # nextafter has no derivative rule
-    return value + jnp.where(exact | jnp.isinf(value), 0, jnp.nextafter(fixed, end) - fixed)
+        return plain(np.where(exact, value, np.nextafter(value, end)))
+    still = exact | jnp.isinf(value)
+    fixed = jnp.where(still, 0, jax.lax.stop_gradient(value))  # nextafter has no derivative rule
+    moved = value + jnp.where(still, 0, jnp.nextafter(fixed, end) - fixed)
+    return jnp.where(exact | ~jnp.isinf(value), moved, jnp.nextafter(jax.lax.stop_gradient(value), end))
 
 
 def _sum(a: Any, b: Any, direction: float) -> Any:
@@ -48,7 +51,7 @@ def _sum(a: Any, b: Any, direction: float) -> Any:
         total = xp.add(a, b)
         rest = total - a
         error = (a - (total - rest)) + (b - rest)  # Knuth's TwoSum: zero where the addition was exact
-    return _outward(total, error == 0, direction)
+    return _outward(total, (error == 0) | xp.isinf(a) | xp.isinf(b), direction)
 
 
 def _is_power_of_two(value: Any) -> Any:
@@ -58,8 +61,11 @@ def _is_power_of_two(value: Any) -> Any:
 
 
 def _product(a: Any, b: Any, direction: float) -> Any:
-    exact = (a == 0) | (b == 0) | _is_power_of_two(a) | _is_power_of_two(b)
-    return _outward(product(a, b), exact, direction)
+    xp = namespace(a, b)
+    value = product(a, b)
+    normal = (xp.abs(value) >= xp.finfo(value.dtype).smallest_normal) & ~xp.isinf(value)  # else rounded all the same
+    scaled = (_is_power_of_two(a) | _is_power_of_two(b)) & normal
+    return _outward(value, (a == 0) | (b == 0) | xp.isinf(a) | xp.isinf(b) | scaled, direction)
 
 
 @jax.tree_util.register_dataclass
