@@ -60,6 +60,7 @@ class Config:
         baseline: also re-run Deep Ensembles: softplus + 1e-6, batches of 100, adversarial inputs at 1 % of the range.
         baseline_rates: its learning rates to choose from; constant in time.
         seed: of initializations, batches and noise.
+        strategy: how the ensemble is laid out: one device, a mesh of them, or one replica a device; the same numbers.
     """
 
     folder: str = "data/uci"
@@ -76,6 +77,7 @@ class Config:
     baseline: bool = True
     baseline_rates: tuple[Annotated[float, Field(gt=0)], ...] = (0.01, 0.03, 0.1)
     seed: int = 0
+    strategy: Literal["vmap", "jit", "pmap"] = "vmap"
 
     def __post_init__(self) -> None:
         if not (self.sets and self.noise and self.learning_rate and self.baseline_rates):
@@ -151,7 +153,7 @@ def train(method: Method, splits: Split, values: np.ndarray, config: Config) -> 
         members = jax.vmap(method.run, in_axes=(0, None, None), out_axes=-1)
         return jax.vmap(members, in_axes=(None, None, 0))(keys, split, values)
 
-    run = ensemble(of_split)
+    run = ensemble(of_split, strategy=config.strategy)
     return run(keys, jax.tree.map(jnp.asarray, splits), jnp.asarray(values, jnp.float32))
 
 

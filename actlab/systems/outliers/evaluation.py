@@ -81,7 +81,9 @@ def references(seeds: Sequence[int], settings: Settings = STANDARD) -> Evaluatio
             _error(name, ROBUST, values[:, settings.fractions.index(f)], f, seeds) for f in _reported(settings)
         ]
         curves.append(
-            Curve(CURVE, name, np.asarray(settings.fractions), values, "wrong labels", "RMSE / sd", log_y=True)
+            Curve(
+                CURVE, name, np.asarray(settings.fractions), values, "fraction of wrong labels", "RMSE / sd", log_y=True
+            )
         )
     return Evaluation(tuple(measurements), tuple(curves))
 
@@ -139,7 +141,9 @@ def _ratio(outcome: Outcome, settings: Settings) -> np.ndarray:
 def _curve(who: str, arm: str, errors: Any, settings: Settings) -> Curve:
     title = CURVE if arm == ROBUST else f"{CURVE}, {arm}"
     values = np.asarray(errors)[:, : len(settings.fractions)]
-    return Curve(title, who, np.asarray(settings.fractions), values, "wrong labels", "RMSE / sd", log_y=True)
+    return Curve(
+        title, who, np.asarray(settings.fractions), values, "fraction of wrong labels", "RMSE / sd", log_y=True
+    )
 
 
 def _influence(activation: Activation, seeds: tuple[int, ...], recipe: Recipe) -> tuple[list[Measurement], list[str]]:
