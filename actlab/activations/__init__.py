@@ -3,13 +3,16 @@
 from actlab.activations import (
     surrogates,
 )
-from actlab.activations.activation import Activation, Elementary
+from actlab.activations.activation import (
+    Activation,
+    Elementary,
+)
 from actlab.activations.algebra import (
-    add,
     affine,
     compose,
     mix,
     negate,
+    sum,
 )
 from actlab.activations.biology import (
     boltzmann,
@@ -29,7 +32,9 @@ from actlab.activations.capped import (
     capped_positive,
     soft_cap,
 )
-from actlab.activations.decorator import activation
+from actlab.activations.decorator import (
+    activation,
+)
 from actlab.activations.domain import (
     POSITIVE,
     REAL_LINE,
@@ -208,7 +213,6 @@ __all__ = [
     "ZOO",
     "absolute",
     "activation",
-    "add",
     "affine",
     "aptx",
     "arctan",
@@ -306,6 +310,7 @@ __all__ = [
     "square",
     "squared_relu",
     "squareplus",
+    "sum",
     "surrogates",
     "swiglu",
     "swish",

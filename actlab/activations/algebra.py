@@ -67,7 +67,7 @@ class Sum(_Combined):
     @property
     def name(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
         """The parts' names."""
-        return f"add({', '.join(map(repr, self.parts))})"
+        return f"sum({', '.join(map(repr, self.parts))})"
 
     def evaluate(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """f(x) for a floating array."""
@@ -136,13 +136,13 @@ def compose(*parts: Activation | Callable[..., Any]) -> Activation:
     return Composition(_lifted("compose", parts))
 
 
-def add(*parts: Activation | Callable[..., Any]) -> Activation:
-    """`add(f, g)(x) = f(x) + g(x)`.
+def sum(*parts: Activation | Callable[..., Any]) -> Activation:
+    """`sum(f, g)(x) = f(x) + g(x)`.
 
     Raises:
         ValueError: no part given.
     """
-    return Sum(_lifted("add", parts))
+    return Sum(_lifted("sum", parts))
 
 
 def negate(inner: Activation | Callable[..., Any]) -> Activation:

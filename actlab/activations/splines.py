@@ -230,7 +230,7 @@ def cubic_spline(x: Array, coefficients: Float[ArrayLike, " n"] = RELU, radius: 
     """The sum of coefficients[i] B((x - node i)/h), B the cubic B-spline: twice continuously differentiable.
 
     The coefficients are those of a natural spline: continued linearly beyond both ends, so that the function is a line
-    outside the grid where a KAN's falls to 0. A KAN's edge is `add(affine(swish, scale=w), cubic_spline.bind(...))`.
+    outside the grid where a KAN's falls to 0. A KAN's edge is `sum(affine(swish, scale=w), cubic_spline.bind(...))`.
     Values lie between the coefficients, slopes between their differences over h, curvatures between their second
     differences over h^2; the facts are sharper, the exact extremes. The default is ReLU with its corner rounded off.
     """

@@ -23,7 +23,7 @@ def random_expression(rng: np.random.Generator, depth: int) -> Activation:
         case 0:
             return al.compose(inner, random_expression(rng, int(rng.integers(depth))))
         case 1:
-            return al.add(inner, random_expression(rng, int(rng.integers(depth))))
+            return al.sum(inner, random_expression(rng, int(rng.integers(depth))))
         case 2:
             return al.mix(inner, random_expression(rng, int(rng.integers(depth))), weight=float(rng.uniform()))
         case 3:
@@ -83,8 +83,8 @@ def test_facts_are_tight_where_theory_says_so() -> None:
     assert f.facts.slope.lower == pytest.approx(-1.5, abs=1e-12)
     assert f.facts.slope.upper == 0.0
     assert f.facts.monotone == "strictly decreasing"
-    assert al.add(al.tanh, al.identity).facts.slope.upper == 2.0
-    assert al.add(al.tanh, al.sigmoid).facts.range.upper == 2.0
+    assert al.sum(al.tanh, al.identity).facts.slope.upper == 2.0
+    assert al.sum(al.tanh, al.sigmoid).facts.range.upper == 2.0
     assert al.compose(al.sigmoid, al.tanh).facts.range.upper == pytest.approx(1 / (1 + math.exp(-1)), abs=1e-12)
     assert al.mix(al.relu, al.identity, weight=0.9).facts.slope.lower == pytest.approx(0.1, abs=1e-12)
     assert al.mix(al.relu, al.identity, weight=0.9).facts.monotone == "strictly increasing"
@@ -111,7 +111,7 @@ def test_rebuilt_expressions_do_not_retrace_and_their_leaves_train() -> None:
         return f(x)
 
     for scale in (1.0, 2.0, 3.0):
-        apply(al.add(al.affine(al.tanh, scale=scale), al.relu), jnp.ones(3))
+        apply(al.sum(al.affine(al.tanh, scale=scale), al.relu), jnp.ones(3))
     assert len(traces) == 1
     gradient = jax.grad(lambda f: f(jnp.ones(3)).sum())(al.affine(al.tanh, scale=2.0))
     assert float(jax.tree.leaves(gradient)[0]) == pytest.approx(3 * math.tanh(1), rel=1e-6)
@@ -125,14 +125,14 @@ def test_facts_under_a_traced_parameter() -> None:
 
 def test_a_jump_is_never_a_bounded_slope() -> None:
     assert al.compose(al.heaviside, al.tanh).facts.lipschitz() == math.inf
-    assert al.add(al.heaviside, al.tanh).facts.smoothness == -1
+    assert al.sum(al.heaviside, al.tanh).facts.smoothness == -1
 
 
 def test_surrogates_and_standing_pass_through() -> None:
     spike = al.heaviside.with_surrogate(al.sigmoid)
     assert al.compose(al.tanh, spike).facts.gradient == "surrogate"
     mine = al.activation(lambda x: x)
-    assert al.add(mine, al.tanh).facts.standing == "unknown"
+    assert al.sum(mine, al.tanh).facts.standing == "unknown"
     assert al.compose(al.tanh, mine).facts.standing == "declared"
 
 
