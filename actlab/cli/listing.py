@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import Any
 
-from actlab.activations import ZOO, ActivationLookupError, Elementary, Facts
+from actlab.activations import ZOO, ActivationLookupError, Elementary, Facts, Interval
 from actlab.activations.lookup import did_you_mean
 from actlab.cli.where import condition
 
@@ -47,17 +47,29 @@ def _print_table(chosen: list[Elementary]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"{len(chosen)} activations", title_justify="left", row_styles=["", "dim"])
-    for heading in ("name", "family", "range", "slope", "curvature"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("smooth", "monotone", "standing"):
-        table.add_column(heading)
-    for activation in chosen:
-        table.add_row(activation.name, activation.family, *_cells(activation.facts))
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:  # a pipe or a file has no width to fit
+        console = Console(width=110)
+    standings = ", ".join(f"{s} facts" for s in dict.fromkeys(a.facts.standing for a in chosen))
+    title = f"{len(chosen)} activations, {standings}" if chosen else "no activation"
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
+    for heading in ("name", "range", "slope", "curvature", "smooth", "monotone"):
+        table.add_column(heading, no_wrap=heading != "curvature", overflow="fold")
+    for family in dict.fromkeys(a.family for a in chosen):
+        table.add_section()
+        table.add_row(f"[bold]{family}[/]")
+        for activation in (a for a in chosen if a.family == family):
+            table.add_row(f"  {activation.name}", *_cells(activation.facts))
+    console.print(table)
 
 
 def _cells(facts: Facts) -> list[str]:
-    bounds = [str(i) if i is not None else "unknown" for i in (facts.range, facts.slope, facts.curvature)]
+    bounds = [_bounds(i) for i in (facts.range, facts.slope, facts.curvature)]
     smoothness = "unknown" if facts.smoothness is None else f"C{facts.smoothness:g}".replace("C-1", "jumps")
-    return [*bounds, smoothness, facts.monotone, facts.standing]
+    monotone = {"strictly increasing": "strictly up", "nondecreasing": "up", "strictly decreasing": "strictly down"}
+    return [*bounds, smoothness, monotone.get(facts.monotone, facts.monotone)]
+
+
+def _bounds(interval: Interval | None) -> str:
+    """Four digits, for reading; `--json` has them all."""
+    return "unknown" if interval is None else f"[{float(interval.lower):.4g}, {float(interval.upper):.4g}]"
