@@ -13,7 +13,7 @@ Not tried: torch.compile, torch.func, fused Adam. Imports are not counted on eit
 Equal work: same data, steps, batch size, learning rate and law of the initial weights (each side draws its own); the
 nets' mean training likelihood after the last step must agree within TOLERANCE standard errors of the difference.
 The loop trains the nets of --torch-splits splits, its seconds scaled to all (20: in full, a few minutes more).
-Believe CPU seconds before wall seconds on a busy machine. Seen on one core: the loop takes 4 times our CPU seconds,
+Believe CPU seconds before wall seconds on a busy machine. Seen on one core: the loop takes 3.3 times our seconds,
 short of the goal; most of ours is compilation, so stacking in PyTorch needs a third of ours. Two threads on a busy
 machine slow PyTorch's loop tenfold (they presumably wait for each other): no merit of ours, hence one by default.
 """
