@@ -143,3 +143,11 @@ def test_a_mark_is_a_star_with_its_words_and_a_key(page: str) -> None:
     assert 'aria-hidden="true"><path' in page
     assert '<span class="unseen">among the best</span>' in page
     assert "the best mean, and those that the seeds cannot tell from it" in page
+
+
+def test_the_key_of_the_best_is_marked_as_the_best_is(results) -> None:
+    page = render(results)
+    for key, star in (("best: every paired", 'class="star"'), ("among the best: the best mean", 'class="star open"')):
+        before = page[: page.find(f"&nbsp;{key}")]
+        if key in page:
+            assert before[before.rfind('class="star') :].startswith(star)
