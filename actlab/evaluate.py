@@ -16,7 +16,7 @@ import numpy as np
 from actlab import __version__, systems
 from actlab.activations import Activation, FactError
 from actlab.measurement import Evaluation, System
-from actlab.report import Results, RunInfo, SystemResults, decode_evaluation, describe, encode_evaluation
+from actlab.report import Results, RunInfo, SystemResults, decode_evaluation, describe, encode_evaluation, write_whole
 from actlab.signal import QuadratureError
 
 
@@ -117,9 +117,7 @@ def _reuse_or_run(
     evaluation = _run(system, activation, seeds)
     if kept is not None:
         kept.parent.mkdir(parents=True, exist_ok=True)
-        partial = kept.with_suffix(".partial")
-        partial.write_text(encode_evaluation(evaluation), encoding="utf-8")
-        partial.replace(kept)  # atomic: a kill leaves the old state or the new one
+        write_whole(kept, encode_evaluation(evaluation))
     return evaluation, False
 
 

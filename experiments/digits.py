@@ -19,7 +19,7 @@ import actlab.activations as al
 from actlab.data.embedded import digits
 from actlab.measurement import Claim, Curve, Measurement
 from actlab.nets import MLP
-from actlab.training import Fitted, Progress, train
+from actlab.training import MEMBERS, Fitted, Progress, train
 
 TEST_SHARE = 5
 """One row in so many is held out."""
@@ -122,5 +122,4 @@ def accuracy(fitted: Fitted, data: dict) -> jax.Array:
         model = nnx.merge(fitted.graphdef, state.params, state.rest)
         return jnp.mean(jnp.argmax(model(data["x"]), -1) == data["y"])
 
-    mapped = type(fitted.state)(params=0, rest=0, opt_state=0, step=None, order_key=0, loss_key=0)
-    return jax.jit(jax.vmap(of_one, in_axes=(mapped,)))(fitted.state)
+    return jax.jit(jax.vmap(of_one, in_axes=(MEMBERS,)))(fitted.state)

@@ -16,7 +16,7 @@ from actlab.activations import Activation, resolve
 from actlab.config import ConfigError
 from actlab.evaluate import evaluate
 from actlab.report import Results, run_info, summary_table, write_report
-from actlab.training import enable_compilation_cache
+from actlab.training import enable_compilation_cache, run_folder
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -85,10 +85,7 @@ def _default_out(subjects: list[Activation]) -> Path:
 
 def _prepare(out: Path, fresh: bool) -> Path:
     """The output directory, made and known to be writable before any work is done."""
-    out.mkdir(parents=True, exist_ok=True)
-    probe = out / ".writable"
-    probe.touch()
-    probe.unlink()
+    run_folder(out)
     if fresh:
         shutil.rmtree(out / "evaluations", ignore_errors=True)
     return out

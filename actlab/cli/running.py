@@ -21,8 +21,8 @@ from rich.console import Console
 from actlab import config
 from actlab.config import ConfigError
 from actlab.measurement import Claim, Curve, Evaluation, Measurement
-from actlab.report import Results, SystemResults, claim_lines, experiment_table, run_info, write_report
-from actlab.training import enable_compilation_cache
+from actlab.report import Results, SystemResults, claim_lines, experiment_table, run_info, write_report, write_whole
+from actlab.training import enable_compilation_cache, run_folder
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -108,8 +108,8 @@ def _run_directory(out: Path | None, resume: bool, settings: dict[str, Any]) -> 
             )
     elif resume and not out.is_dir():
         raise ConfigError(f"--resume: there is no run in {out}")
-    out.mkdir(parents=True, exist_ok=True)
-    record.write_text(resolved, encoding="utf-8")
+    run_folder(out)
+    write_whole(record, resolved)
     return out
 
 

@@ -5,6 +5,7 @@ from actlab.report.profile import Profile, describe
 from actlab.report.records import decode_evaluation, encode_evaluation
 from actlab.report.results import Results, ResultsError, RunInfo, SystemResults, run_info
 from actlab.report.table import claim_lines, experiment_table, summary_table
+from actlab.report.whole_file import write_whole
 
 __all__ = [
     "Profile",
@@ -20,4 +21,5 @@ __all__ = [
     "run_info",
     "summary_table",
     "write_report",
+    "write_whole",
 ]

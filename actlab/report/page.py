@@ -20,6 +20,7 @@ from actlab.report.profile import Profile
 from actlab.report.results import Results, SystemResults
 from actlab.report.standings import Row, Standings, standings, summary
 from actlab.report.whiskers import WIDTH, Whisker, whiskers
+from actlab.report.whole_file import write_whole
 
 PAGE, DATA = "report.html", "results.json"
 TEMPLATES = Path(__file__).parent / "templates"
@@ -40,8 +41,8 @@ def write_report(results: Results, directory: Path | str) -> Path:
     """
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    _replace(directory / DATA, results.to_json())
-    return _replace(directory / PAGE, render(results))
+    write_whole(directory / DATA, results.to_json())
+    return write_whole(directory / PAGE, render(results))
 
 
 def render(results: Results) -> str:
@@ -157,10 +158,3 @@ def _rows(table: Standings) -> list[tuple[Row, Whisker, tuple[str, str]]]:
     """Each row with its drawing, its mean and its interval."""
     written = [sentences.estimate_parts(r.measurement, table.decimals, large=table.large) for r in table.rows]
     return list(zip(table.rows, whiskers(table.rows), written, strict=True))
-
-
-def _replace(path: Path, text: str) -> Path:
-    """Writes a file whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    return partial.replace(path)

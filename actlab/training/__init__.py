@@ -5,12 +5,13 @@ from actlab.training.checkpoint import CheckpointError, Checkpoints, RunFolderEr
 from actlab.training.compilation import enable_compilation_cache
 from actlab.training.ensembles import STRATEGIES, ensemble
 from actlab.training.fit import Fitted, TrainState, advance, begin, fit
-from actlab.training.loop import NotFiniteError, train
+from actlab.training.loop import MEMBERS, NotFiniteError, train
 from actlab.training.mesh import make_mesh, rows_of_batch
 from actlab.training.progress import Progress, Terminal
 from actlab.training.writers import JsonLines, TensorBoard, Writer, read_metrics
 
 __all__ = [
+    "MEMBERS",
     "STRATEGIES",
     "CheckpointError",
     "Checkpoints",

@@ -9,6 +9,8 @@ from pathlib import Path
 import jax
 from jaxlib.version import __version__ as jaxlib_version
 
+from actlab.training.checkpoint import RunFolderError, run_folder
+
 
 def enable_compilation_cache(path: str | Path | None = None) -> Path | None:
     """Keeps compiled programs under `path`, in a folder of this jaxlib version and machine type.
@@ -26,11 +28,8 @@ def enable_compilation_cache(path: str | Path | None = None) -> Path | None:
         path = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "actlab" / "jax"
     folder = Path(path) / f"jaxlib-{jaxlib_version}-{platform.machine()}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.touch()
-        probe.unlink()
-    except OSError:
+        run_folder(folder)
+    except RunFolderError:
         return None
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
