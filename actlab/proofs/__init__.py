@@ -9,6 +9,10 @@ from actlab.proofs.certify import (
     certify,
     prove,
 )
+from actlab.proofs.confirm import (
+    Confirmation,
+    confirm,
+)
 from actlab.proofs.errors import (
     ContradictionError,
     UndefinedError,
@@ -19,9 +23,11 @@ __all__ = [
     "Certificate",
     "Certified",
     "Claims",
+    "Confirmation",
     "ContradictionError",
     "UndefinedError",
     "UnsupportedPrimitiveError",
     "certify",
+    "confirm",
     "prove",
 ]

@@ -99,7 +99,6 @@ class BallEnds:
     """Interval operations on `Ends` of exact balls; every result contains every value that its operands allow."""
 
     def __init__(self, precision: int) -> None:
-        ctx.prec = precision
         self.precision, self.tier = precision, "proved"
         self.thin = Balls(precision)
         self.add, self.mul, self.div = _pair(_add, 2), _pair(_mul, 2), _pair(_div, 2)
@@ -108,6 +107,10 @@ class BallEnds:
         self.sub = _pair(lambda a, b, c, d: _add(a, b, -d, -c), 2)
         self.hull = _pair(lambda a, b, c, d: (a if a <= c else c, b if b >= d else d), 2)
         self.maximum = _pair(lambda a, b, c, d: (a if a >= c else c, b if b >= d else d), 2)
+
+    def begin(self) -> None:
+        """Sets the precision of Arb, which is global."""
+        ctx.prec = self.precision
 
     def shape(self, a: Ends) -> tuple[int, ...]:
         """How many intervals there are."""

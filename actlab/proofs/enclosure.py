@@ -59,6 +59,7 @@ class Evaluator:
     def __call__(self, left: np.ndarray, right: np.ndarray) -> Enclosure:
         """The enclosure over the boxes [left[i], right[i]]."""
         A, B, n = self.A, self.A.thin, left.size
+        A.begin()
         mid = np.where(left == right, left, 0.5 * left + 0.5 * right)
         self._offset = A.sub(A.between(left, right), A.point(mid))
         self._branching = Branching(A, left == right)

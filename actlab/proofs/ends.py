@@ -56,6 +56,9 @@ class FloatEnds:
     def __init__(self) -> None:
         self.thin = self
 
+    def begin(self) -> None:
+        """Called before an evaluation."""
+
     def wide(self, thin: Ends) -> Ends:
         """A thin interval of this arithmetic as a wide one; here they are the same."""
         return thin

@@ -74,9 +74,9 @@ def _replaced(e: Equation, form: Form | None) -> Equation:
 
 
 def _best(candidates: list[Form]) -> Form | None:
-    """One that gains, of the least degree; none where none does."""
+    """One that gains, of the least degree, in an exponential rather than in its value; none where none does."""
     useful = [f for f in candidates if f.gain]
-    return min(useful, key=lambda f: max(f.right.size, f.left.size)) if useful else None
+    return min(useful, key=lambda f: (max(f.right.size, f.left.size), not f.of_exponential)) if useful else None
 
 
 def _identity(name: str) -> Form:

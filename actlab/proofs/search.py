@@ -78,7 +78,18 @@ _FIRST = ("left", "right", "rough", "jumpy", "undefined", "culprit", "root", "de
 
 
 def evaluated(evaluator: Evaluator, left: np.ndarray, right: np.ndarray) -> Boxes:
-    """The boxes with their enclosures, rounded outward to floats."""
+    """The boxes with their enclosures, rounded outward to floats; what overflows float64 is computed in balls."""
+    boxes = _evaluated(evaluator, left, right)
+    lost = (np.isinf(boxes.low).any(0) | np.isinf(boxes.high).any(0)) & ~boxes.undefined
+    if evaluator.A.tier == "proved" or not lost.any():
+        return boxes
+    from actlab.proofs.ball_ends import BallEnds
+
+    again = _evaluated(Evaluator(evaluator.program, BallEnds(200)), left[lost], right[lost])
+    return boxes.take(~lost).joined(again)
+
+
+def _evaluated(evaluator: Evaluator, left: np.ndarray, right: np.ndarray) -> Boxes:
     A, B = evaluator.A, evaluator.A.thin
     enclosure: Enclosure = evaluator(left, right)
     node = enclosure.node
