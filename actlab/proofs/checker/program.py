@@ -1,0 +1,118 @@
+"""From a certificate's program to the checker's own: every name resolved, every `algebraic` equation its own steps."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from mpmath.libmp import from_float
+
+from actlab.proofs.checker import functions
+from actlab.proofs.checker.jets import Node, Program
+
+UNARY = {*functions.AT, "sin", "cos", "sinc", "neg", "abs", "sign", "floor", "ceil", "round", "not", "number", "square"}
+BINARY = {"add", "sub", "mul", "div", "max", "min", "lt", "le", "gt", "ge", "eq", "ne", "and", "or", "xor"}
+ARITY = dict.fromkeys(UNARY, 1) | dict.fromkeys(BINARY, 2) | {"select": 3, "integer_pow": 1, "pow": 1, "algebraic": 1}
+
+
+class Malformed(ValueError):
+    """The certificate is not one: a field is missing or cannot be read."""
+
+
+def real(text: Any, what: str) -> float:
+    """A number of the certificate: a hexadecimal float or an infinity.
+
+    Raises:
+        Malformed: it is neither.
+    """
+    if isinstance(text, str) and (text.lstrip("+-").startswith("0x") or text in ("inf", "-inf", "+inf")):
+        try:
+            return float.fromhex(text)
+        except (ValueError, OverflowError):
+            pass
+    raise Malformed(f"{what}: {text!r} is not a hexadecimal float")
+
+
+class Builder:
+    """Collects nodes; equal ones are one node."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self._known: dict[Node, int] = {}
+
+    def node(self, op: str, args: tuple[int, ...] = (), data: Any = None) -> int:
+        """The index of this node, old or new."""
+        if op == "square" or (op == "integer_pow" and data == 2):  # one of three ways to write it
+            op, args, data = "mul", (args[0], args[0]), None
+        made = Node(op, args, data)
+        if made not in self._known:
+            self._known[made] = len(self.nodes)
+            self.nodes.append(made)
+        return self._known[made]
+
+    def number(self, value: float) -> int:
+        """The node of a constant.
+
+        Raises:
+            Malformed: it is not finite.
+        """
+        if not math.isfinite(value):
+            raise Malformed(f"the program computes with {value}")
+        return self.node("constant", (), from_float(value))
+
+    def program(self, output: int) -> Program:
+        """What the output needs, in order, the output last."""
+        needed, stack = set(), [output]
+        while stack:
+            if (index := stack.pop()) not in needed:
+                needed.add(index)
+                stack += self.nodes[index].args
+        order = [*sorted(needed - {output}), output]
+        place = {old: new for new, old in enumerate(order)}
+        return tuple(Node(n.op, tuple(place[a] for a in n.args), n.data) for n in (self.nodes[i] for i in order))
+
+
+def read(data: Any) -> Program:
+    """The program of a certificate.
+
+    Raises:
+        Malformed: an equation that is not one.
+    """
+    try:
+        builder = Builder()
+        names = {data["input"]: builder.node("input")}
+        _append(builder, names, data["equations"])
+        return builder.program(_argument(builder, names, data["output"]))
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        raise Malformed(f"the program cannot be read: {type(error).__name__}: {error}") from error
+
+
+def _append(builder: Builder, names: dict[str, int], equations: Any) -> None:
+    for equation in equations:
+        op, name = equation["op"], equation["name"]
+        arguments = [_argument(builder, names, a) for a in equation["args"]]
+        if ARITY.get(op) != len(arguments):
+            raise Malformed(f"equation {name}: {op} of {len(arguments)} arguments is no operation")
+        if name in names:
+            raise Malformed(f"equation {name}: defined twice")
+        names[name] = _equation(builder, op, arguments, equation.get("params") or {})
+
+
+def _equation(builder: Builder, op: str, arguments: list[int], params: dict[str, Any]) -> int:
+    if op == "algebraic":  # the identity that the prover used is not believed: its steps are evaluated
+        z = arguments[0] if params["of"] == "identity" else builder.node("exp", (arguments[0],))
+        names = {"z": z}
+        _append(builder, names, params["steps"])
+        return names[params["steps"][-1]["name"]]
+    if op == "integer_pow":
+        if not isinstance(params["n"], int):
+            raise Malformed(f"integer_pow: n = {params['n']!r} is not whole")
+        return builder.node(op, tuple(arguments), params["n"])
+    if op == "pow":
+        exponent = builder.number(real(params["exponent"], "exponent"))
+        return builder.node(op, (arguments[0], exponent))
+    return builder.node(op, tuple(arguments))
+
+
+def _argument(builder: Builder, names: dict[str, int], argument: Any) -> int:
+    return names[argument] if argument in names else builder.number(real(argument, "argument"))
