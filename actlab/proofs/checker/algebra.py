@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from mpmath import libmp
+from mpmath.libmp import fone, fzero
 
 from actlab.proofs.checker import intervals as iv
-from actlab.proofs.checker.intervals import WHOLE, Interval, Number
+from actlab.proofs.checker.intervals import WHOLE, Interval, Number, lt
 
 Polynomial = tuple[Fraction, ...]
 """Coefficients from the constant upwards; the last is not 0."""
 NONE: Polynomial = ()
+IDENTITY: Polynomial = (Fraction(0), Fraction(1))
 
 
 def polynomial(coefficients: list[Fraction] | tuple[Fraction, ...]) -> Polynomial:
@@ -147,13 +149,15 @@ class Algebraic:
     q: Polynomial = NONE
     s: Polynomial = NONE
     d: Polynomial = (Fraction(1),)
+    of_exp: bool = False
+    """Of z = exp(x) instead of x."""
 
     def __hash__(self) -> int:
         return self._hash
 
     @functools.cached_property
     def _hash(self) -> int:  # once: fractions are slow to hash
-        return hash((self.p, self.q, self.s, self.d))
+        return hash((self.p, self.q, self.s, self.d, self.of_exp))
 
     def derivative(self, order: int) -> tuple[Polynomial, Polynomial]:
         """P_j and Q_j of the j-th derivative in x, whose denominator is S^j D^(j+1)."""
@@ -161,21 +165,22 @@ class Algebraic:
 
     def at(self, x: Number, order: int) -> Interval:
         """The derivative of this order at a number; the whole line at a pole."""
+        z = iv.exp_at(x) if self.of_exp else (x, x)
         p, q = self.derivative(order)
-        s, d = _at(self.s, x), _at(self.d, x)  # S counts only where there is a root
+        s, d = _at(self.s, z), _at(self.d, z)  # S counts only where there is a root
         below = d
         for _ in range(order):
             below = iv.mul(below, iv.mul(s, d) if self.q else d)
-        above = _at(p, x)
+        above = _at(p, z)
         if q:
             root = iv.sqrt(s)
             if root is None:
                 return WHOLE
-            second = iv.mul(_at(q, x), root)
+            second = iv.mul(_at(q, z), root)
             direct = iv.add(above, second)
             if iv.sign_of(above) not in (None, iv.sign_of(second)):  # they cancel: by the conjugate instead
                 norm = plus(times(p, p), by(times(times(q, q), self.s), -1))
-                other = iv.div(_at(norm, x), iv.sub(above, second))
+                other = iv.div(_at(norm, z), iv.sub(above, second))
                 direct = iv.intersect(direct, other or WHOLE)
             above = direct
         return iv.div(above, below) or WHOLE
@@ -197,7 +202,9 @@ class Algebraic:
 
     def _zeros(self, a: Polynomial) -> list[Interval]:
         reach = Fraction(2) ** 4096
-        return [(_rounded(low, "f"), _rounded(high, "c")) for low, high in roots(a, -reach, reach)]
+        found = roots(a, Fraction(0) if self.of_exp else -reach, reach)
+        intervals = [(_rounded(low, "f"), _rounded(high, "c")) for low, high in found]
+        return [iv.log(z) for z in intervals if lt(fzero, z[0])] if self.of_exp else intervals
 
 
 LARGEST = 6
@@ -205,23 +212,23 @@ LARGEST = 6
 
 
 @functools.lru_cache(1 << 12)
-def form(op: str, data: int | None, *parts: Algebraic) -> Algebraic | None:
+def form(op: str, data: int | None, side: int, *parts: Algebraic) -> Algebraic | None:
     """An operation on functions of this class where it stays in it: one root, small degrees."""
     roots_of = {a.s for a in parts if a.q}
     if len(roots_of) > 1:
         return None
     s = next(iter(roots_of), NONE)
-    found = _combined(op, data, parts, s)
+    found = _combined(op, data, side, parts, s)
     degrees = (len(p) for p in (found.p, found.q, found.s, found.d)) if found else ()
     return found if found is not None and max(degrees) <= LARGEST + 1 else None
 
 
-def _combined(op: str, data: int | None, parts: tuple[Algebraic, ...], s: Polynomial) -> Algebraic | None:
+def _combined(op: str, data: int | None, side: int, parts: tuple[Algebraic, ...], s: Polynomial) -> Algebraic | None:
     a = parts[0]
     if op == "neg":
         return Algebraic(by(a.p, -1), by(a.q, -1), s, a.d)
     if op == "sqrt":
-        return _rooted(a)
+        return _rooted(a, side)
     if op == "integer_pow" and data is not None and 0 < abs(data) <= LARGEST:
         product = functools.reduce(lambda u, v: _product(u, v, s), [a] * abs(data))
         return product if data > 0 else _inverted(product, s)
@@ -250,15 +257,32 @@ def _inverted(a: Algebraic, s: Polynomial) -> Algebraic | None:
     return _reduced(times(a.d, a.p), by(times(a.d, a.q), -1), s, norm) if norm else None
 
 
-def _rooted(a: Algebraic) -> Algebraic | None:
-    """The root of a polynomial without a root of its own; of a square of a rational number, that number."""
-    if a.q or len(a.d) != 1:
+def _rooted(a: Algebraic, side: int) -> Algebraic | None:
+    """The root of a quotient of polynomials c z^2k S/z^2m, where it is known on which side of 0 the box lies."""
+    if a.q or not a.p:
         return None
-    s = by(a.p, 1 / a.d[0])
-    if len(s) == 1 and s[0] > 0:
+    top, bottom = _powers_of_z(a.p), _powers_of_z(a.d)
+    shift = top - bottom
+    if len(a.d) != bottom + 1 or shift % 2 or (shift and not side):
+        return None
+    s = by(a.p[top:], 1 / a.d[-1])
+    outside = side ** (abs(shift) // 2) if shift else 1  # |z|^k
+    monomial = times((Fraction(0),) * (abs(shift) // 2) + (Fraction(outside),), (Fraction(1),))
+    root = Algebraic(NONE, (Fraction(1),), s)
+    if len(s) == 1:
+        if s[0] <= 0:
+            return None
         n, d = math.isqrt(s[0].numerator), math.isqrt(s[0].denominator)
-        return Algebraic((Fraction(n, d),)) if Fraction(n, d) ** 2 == s[0] else None
-    return Algebraic(NONE, (Fraction(1),), s) if len(s) > 1 else None
+        if Fraction(n, d) ** 2 != s[0]:
+            return None
+        root = Algebraic((Fraction(n, d),))
+    if shift >= 0:
+        return _product(root, Algebraic(monomial), root.s)
+    return _reduced(root.p, root.q, root.s, monomial)
+
+
+def _powers_of_z(a: Polynomial) -> int:
+    return next(k for k, p in enumerate(a) if p)
 
 
 def _reduced(p: Polynomial, q: Polynomial, s: Polynomial, d: Polynomial) -> Algebraic:
@@ -289,7 +313,7 @@ def _derivative(a: Algebraic, order: int) -> tuple[Polynomial, Polynomial]:
         plus(times(sd, differentiated(p)), by(times(p, lost), -1)),
         plus(plus(times(sd, differentiated(q)), half), by(times(q, lost), -1)),
     )
-    return found
+    return (times(IDENTITY, found[0]), times(IDENTITY, found[1])) if a.of_exp else found  # d/dx = z d/dz
 
 
 def _rounded(a: Fraction, rounding: str) -> Number:
@@ -303,12 +327,21 @@ def _whole(a: Polynomial) -> tuple[tuple[Number, ...], Number]:
     return tuple(libmp.from_int(int(p * common)) for p in reversed(a)), libmp.from_int(common)
 
 
-def _at(a: Polynomial, x: Number) -> Interval:
-    """a(x), computed exactly and rounded once."""
+def _at(a: Polynomial, z: Interval) -> Interval:
+    """a(z): of an exact z exactly, and rounded once; of an interval by powers of 1/z beyond 1."""
     if not a:
         return iv.ZERO
     coefficients, common = _whole(a)
-    total = coefficients[0]
-    for p in coefficients[1:]:
-        total = libmp.mpf_add(libmp.mpf_mul(total, x), p)
-    return libmp.mpf_div(total, common, iv.BITS, "f"), libmp.mpf_div(total, common, iv.BITS, "c")
+    if z[0] == z[1]:
+        total = coefficients[0]
+        for p in coefficients[1:]:
+            total = libmp.mpf_add(libmp.mpf_mul(total, z[0]), p)
+        return libmp.mpf_div(total, common, iv.BITS, "f"), libmp.mpf_div(total, common, iv.BITS, "c")
+    far = lt(fone, z[0])
+    step = (iv.inverse(z) or WHOLE) if far else z
+    result = iv.point(0)
+    for p in reversed(coefficients) if far else coefficients:
+        result = iv.add(iv.mul(result, step), (p, p))
+    for _ in range(len(a) - 1 if far else 0):
+        result = iv.mul(result, z)
+    return iv.div(result, (common, common)) or WHOLE

@@ -47,6 +47,7 @@ class Leaf(NamedTuple):
 
 
 NAMES = ("range", "slope", "curvature")
+NOT_VERIFIED = "not verified"
 
 
 def verify(program: Program, edges: list[float], claims: Claims, budget: int) -> int:
@@ -118,6 +119,22 @@ def choices(program: Program, state: Evaluation) -> tuple[tuple[int, int], ...] 
 
 def _coefficients(jet: Jet) -> tuple[Interval, Interval, Interval]:
     return jet[0], jet[1], scale(jet[2], 2)
+
+
+def difference(a: Program, b: Program, edges: list[float]) -> Number | None:
+    """A point at which two programs have different values: of the edges, and of three between each two."""
+    for low, high in zip(edges, edges[1:], strict=False):
+        middle = iv.midpoint(iv.number(low), iv.number(high))
+        quarters = (iv.midpoint(iv.number(low), middle), iv.midpoint(middle, iv.number(high)))
+        for x in (iv.number(low), middle, *quarters):
+            values = [evaluate(p, (x, x)).result for p in (a, b)]
+            if None in values:
+                if values[0] is not values[1]:
+                    return x
+                continue
+            if _same(*(v.wide[0] for v in values if v is not None)) is False:
+                return x
+    return None
 
 
 def _open(claims: Claims, value: Spread) -> str | None:

@@ -320,15 +320,37 @@ AT: dict[str, At] = {
 }
 """Functions of one number; None outside the domain."""
 EXTREMA = functools.cache(_extrema)
-LIMITS: dict[str, Interval] = {"exp": (fzero, finf), "exp2": (fzero, finf), "expm1": (iv.number(-1), finf)}
-LIMITS |= {"logistic": (fzero, fone), "tanh": (iv.number(-1), fone), "erf": (iv.number(-1), fone)}
-LIMITS |= {"erfc": (fzero, iv.number(2)), "cosh": (fone, finf), "sqrt": (fzero, finf), "rsqrt": (fzero, finf)}
-"""The values of a function of an unbounded argument; the whole line where it is not listed."""
+QUARTER: Interval = (fzero, iv.number(0.25))
+UNIT: Interval = (fzero, fone)
+BOTH: Interval = (iv.number(-1), fone)
+POSITIVE: Interval = (fzero, finf)
+BOUNDS: dict[str, tuple[Interval, ...]] = {
+    "exp": (POSITIVE,) * 4,
+    "exp2": (POSITIVE,) * 4,
+    "expm1": ((iv.number(-1), finf), *(POSITIVE,) * 3),
+    "logistic": (UNIT, QUARTER),
+    "softplus": (POSITIVE, UNIT, QUARTER),
+    "tanh": (BOTH, UNIT),
+    "erf": (BOTH, POSITIVE),
+    "erfc": ((fzero, iv.number(2)),),
+    "atan": (WHOLE, UNIT),
+    "asinh": (WHOLE, UNIT),
+    "cosh": ((fone, finf),),
+    "sqrt": (POSITIVE,),
+    "rsqrt": (POSITIVE,),
+}
+"""What g, g', ... never leave, whatever the argument; rounding is cut off there."""
 
 
 @functools.lru_cache(1 << 16)
 def _at(name: str, x: Number) -> Derivatives | None:
-    return AT[name](x)
+    if (found := AT[name](x)) is None:
+        return None
+    return tuple(map(iv.intersect, found, _bounds(name)))  # pyright: ignore[reportReturnType]
+
+
+def _bounds(name: str) -> Derivatives:
+    return (*BOUNDS.get(name, ()), WHOLE, WHOLE, WHOLE, WHOLE)[:4]  # pyright: ignore[reportReturnType]
 
 
 def enclose(name: str, box: Interval) -> Derivatives | None:
@@ -336,7 +358,7 @@ def enclose(name: str, box: Interval) -> Derivatives | None:
     if name in ("sin", "cos"):
         return _trigonometric(box, 1 if name == "sin" else 0)
     if fninf in box or finf in box:
-        return (LIMITS.get(name, WHOLE), WHOLE, WHOLE, WHOLE) if name not in ("log", "log1p", "acosh", "tan") else None
+        return _bounds(name) if name not in ("log", "log1p", "acosh", "tan") else None
     ends = [_at(name, x) for x in ((box[0],) if box[0] == box[1] else box)]
     if None in ends or (name == "tan" and _poles_of_tan(box)):
         return None

@@ -184,7 +184,8 @@ def exp_at(x: Number) -> Interval:
     """exp(x)."""
     if x in (fninf, finf, fzero):
         return {fninf: ZERO, finf: (finf, finf), fzero: ONE}[x]
-    return _around(libmp.mpf_exp(x, SPARE, "n"))
+    low, high = _around(libmp.mpf_exp(x, SPARE, "n"))
+    return (low, least(high, fone)) if x[0] else (greatest(low, fone), high)
 
 
 @functools.lru_cache(1 << 16)

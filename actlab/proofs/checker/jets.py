@@ -92,7 +92,7 @@ def evaluate(program: Program, box: Interval) -> Evaluation:
         if node.op == "input":
             found: Value = variable
         elif node.op == "constant":
-            found = node.data if isinstance(node.data, bool) else constant((node.data, node.data))
+            found = _known(node.data)
         elif node.op in CHOOSING:
             found = CHOOSING[node.op](state, index, *arguments)
         elif node.op in LOGICAL:
@@ -112,7 +112,7 @@ def _operate(node: Node, box: Interval, width: Interval, arguments: list[Spread]
     form = None
     if None not in forms:
         op, data = ("integer_pow", 2) if node.op == "square" else (node.op, node.data)
-        form = algebra.form(op, data, *forms)  # pyright: ignore[reportArgumentType]
+        form = algebra.form(op, data, _side(box), *forms)  # pyright: ignore[reportArgumentType]
     if form is None:
         arguments = [_exact(a, box) for a in arguments]
     operation = _operation(node)
@@ -124,6 +124,17 @@ def _operate(node: Node, box: Interval, width: Interval, arguments: list[Spread]
     left = operation(*(a.left for a in arguments)) or UNKNOWN
     right = operation(*(a.right for a in arguments)) or UNKNOWN
     return Spread(_contract(wide, left, right, width), left, right, form)
+
+
+def _known(data: Any) -> Value:
+    if isinstance(data, Fraction):
+        return constant(iv.ratio(data.numerator, data.denominator))._replace(form=Algebraic(polynomial([data])))
+    return data if isinstance(data, bool) else constant((data, data))
+
+
+def _side(box: Interval) -> int:
+    """1 right of 0, -1 left of it, 0 across."""
+    return 1 if not lt(box[0], fzero) else -1 if not lt(fzero, box[1]) else 0
 
 
 def _exact(a: Spread, box: Interval) -> Spread:
@@ -163,6 +174,8 @@ def _operation(node: Node) -> Callable[..., Jet | None]:
         return lambda a, _: compose(functions.enclose_power(2, a[0]), a)
     if node.op == "integer_pow":
         return lambda a: compose(functions.enclose_power(node.data, a[0]), a)
+    if node.op == "algebraic":
+        return lambda a: compose(functions.enclose_algebraic(node.data, a[0]), a)
     if node.op == "sinc":
         return lambda a: compose(functions.enclose_sinc(a[0]), a)
     return ARITHMETIC[node.op]
@@ -286,7 +299,7 @@ def _abs(state: Evaluation, index: int, a: Value) -> Value:
 
 
 def _negated(a: Spread) -> Spread:
-    form = a.form and algebra.form("neg", None, a.form)
+    form = a.form and algebra.form("neg", None, 0, a.form)
     return Spread(*(_neg(jet) for jet in a.jets), form)
 
 

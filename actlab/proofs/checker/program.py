@@ -1,13 +1,15 @@
-"""From a certificate's program to the checker's own: every name resolved, every `algebraic` equation its own steps."""
+"""From a certificate's program to the checker's own: every name resolved, nothing the prover computed with it kept."""
 
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from typing import Any
 
-from mpmath.libmp import from_float
+from mpmath.libmp import from_float, fzero
 
 from actlab.proofs.checker import functions
+from actlab.proofs.checker.algebra import Algebraic, polynomial
 from actlab.proofs.checker.jets import Node, Program
 
 UNARY = {*functions.AT, "sin", "cos", "sinc", "neg", "abs", "sign", "floor", "ceil", "round", "not", "number", "square"}
@@ -42,6 +44,8 @@ class Builder:
 
     def node(self, op: str, args: tuple[int, ...] = (), data: Any = None) -> int:
         """The index of this node, old or new."""
+        if (known := self._simplified(op, args)) is not None:
+            return known
         if op == "square" or (op == "integer_pow" and data == 2):  # one of three ways to write it
             op, args, data = "mul", (args[0], args[0]), None
         made = Node(op, args, data)
@@ -49,6 +53,31 @@ class Builder:
             self._known[made] = len(self.nodes)
             self.nodes.append(made)
         return self._known[made]
+
+    def _simplified(self, op: str, args: tuple[int, ...]) -> int | None:
+        """The few identities without which an enclosure cannot see what is plain: x + 0, softplus in two halves, sin^2."""
+        nodes = [self.nodes[a] for a in args]
+        zero = [n.op == "constant" and n.data == fzero for n in nodes]
+        if op in ("add", "sub") and zero[1]:
+            return args[0]
+        if op == "add":
+            return args[1] if zero[0] else self._softplus(*args) or self._softplus(*args[::-1])
+        squared = op == "square" or (op == "mul" and args[0] == args[1])
+        if squared and nodes[0].op in ("sin", "cos"):  # (1 -+ cos 2u)/2
+            angle = self.node("add", (nodes[0].args[0], nodes[0].args[0]))
+            half, wave = self.number(0.5), self.node("cos", (angle,))
+            return self.node("sub" if nodes[0].op == "sin" else "add", (half, self.node("mul", (half, wave))))
+        return None
+
+    def _softplus(self, high: int, log: int) -> int | None:
+        """max(u, 0) + log1p(exp(-|u|))."""
+        top, node = self.nodes[high], self.nodes[log]
+        for op in ("log1p", "exp", "neg", "abs"):
+            if node.op != op:
+                return None
+            node = self.nodes[node.args[0]] if op != "abs" else node
+        u, zero = node.args[0], self.number(0.0)
+        return self.node("softplus", (u,)) if top.op == "max" and set(top.args) == {u, zero} else None
 
     def number(self, value: float) -> int:
         """The node of a constant.
@@ -83,7 +112,9 @@ def read(data: Any) -> Program:
         names = {data["input"]: builder.node("input")}
         _append(builder, names, data["equations"])
         return builder.program(_argument(builder, names, data["output"]))
-    except (KeyError, TypeError, IndexError, AttributeError) as error:
+    except Malformed:
+        raise
+    except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
         raise Malformed(f"the program cannot be read: {type(error).__name__}: {error}") from error
 
 
@@ -99,11 +130,8 @@ def _append(builder: Builder, names: dict[str, int], equations: Any) -> None:
 
 
 def _equation(builder: Builder, op: str, arguments: list[int], params: dict[str, Any]) -> int:
-    if op == "algebraic":  # the identity that the prover used is not believed: its steps are evaluated
-        z = arguments[0] if params["of"] == "identity" else builder.node("exp", (arguments[0],))
-        names = {"z": z}
-        _append(builder, names, params["steps"])
-        return names[params["steps"][-1]["name"]]
+    if op == "algebraic":
+        return _algebraic(builder, arguments[0], params)
     if op == "integer_pow":
         if not isinstance(params["n"], int):
             raise Malformed(f"integer_pow: n = {params['n']!r} is not whole")
@@ -112,6 +140,19 @@ def _equation(builder: Builder, op: str, arguments: list[int], params: dict[str,
         exponent = builder.number(real(params["exponent"], "exponent"))
         return builder.node(op, (arguments[0], exponent))
     return builder.node(op, tuple(arguments))
+
+
+def _algebraic(builder: Builder, u: int, params: dict[str, Any]) -> int:
+    """One formula for u >= 0 and one for u <= 0, or one of exp(u)."""
+
+    def side(name: str) -> int:
+        p, q, s, d = (polynomial([Fraction(text) for text in params[name][k]]) for k in "PQSD")
+        return builder.node("algebraic", (u,), Algebraic(p, q, s if q else (), d, params["of"] == "exp"))
+
+    right, left = side("right"), side("left")
+    if right == left:
+        return right
+    return builder.node("select", (builder.node("ge", (u, builder.number(0.0))), left, right))
 
 
 def _argument(builder: Builder, names: dict[str, int], argument: Any) -> int:

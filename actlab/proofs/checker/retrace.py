@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.util
 import math
@@ -30,25 +29,21 @@ INLINED = ("jit", "pjit", "closed_call", "core_call", "remat", "checkpoint", "cu
 RENAMED = {"select_n": "select", "asin": "asin", "add_any": "add"}
 
 
-def retraced(data: Mapping[str, Any], program: Program) -> str:
-    """What became of retracing: a note for the verdict.
+def retraced(data: Mapping[str, Any]) -> Program | None:
+    """The program of the named function as it is today; None where the certificate names none.
 
     Raises:
-        Rejected: the function that has the name today is another one.
-        Malformed: its reference or a parameter cannot be read.
+        Rejected: there is no such function today, or it uses what no certificate contains.
+        Malformed: a parameter cannot be read.
     """
     reference = data["activation"].get("reference")
     if reference is None:
-        return "the certificate names no function to retrace: its program alone was verified"
+        return None
     import jax
 
-    single = data["of"] == "float32 trace"
-    with jax.enable_x64(not single):
-        function = _function(str(reference), data)
-        now = translate(function, np.float32 if single else np.float64)
-    if _content(now) != _content(program):
-        raise Rejected(f"{reference} is no longer the function of the certificate: it traces to another program")
-    return f"{reference} traces to the same program"
+    with jax.enable_x64(True):
+        dtype = np.float32 if data["of"] == "float32 trace" else np.float64
+        return translate(_function(str(reference), data), dtype)
 
 
 def _function(reference: str, data: Mapping[str, Any]) -> Callable[[Any], Any]:
@@ -58,8 +53,8 @@ def _function(reference: str, data: Mapping[str, Any]) -> Callable[[Any], Any]:
     parameters = {k: [real(e, k) for e in v] if isinstance(v, list) else real(v, k) for k, v in given.items()}
     definition = getattr(found, "definition", None)
     if definition is not None:
-        formula = getattr(definition, "ideal", None) if data["of"] == "formula" else None
-        found = formula or definition.derivatives[0]
+        ideal = getattr(definition, "ideal", None) if data["of"] == "formula" else None
+        found = ideal or definition.derivatives[0]
     arrays = {
         k: np.asarray(v, np.float32 if data["of"] == "float32 trace" else np.float64) for k, v in parameters.items()
     }
@@ -100,59 +95,63 @@ def translate(function: Callable[[Any], Any], dtype: Any) -> Program:
     closed = jax.make_jaxpr(function)(jax.ShapeDtypeStruct((), dtype))
     builder = Builder()
     outputs = _equations(builder, closed.jaxpr, closed.consts, [builder.node("input")])
-    return builder.program(_scalar(outputs[0]))
+    if len(outputs) != 1:
+        raise Rejected("the function returns more than one value")
+    return builder.program(_scalar(builder, outputs[0]))
 
 
 Traced = int | np.ndarray
-"""The index of a node, or an array of such: a vector of coefficients."""
+"""The index of a node; or an array that does not depend on x, computed as jax computes it."""
 
 
-def _equations(builder: Builder, jaxpr: Any, consts: list[Any], arguments: list[Traced]) -> list[Traced]:
+def _equations(builder: Builder, jaxpr: Any, consts: Any, arguments: list[Traced]) -> list[Traced]:
     names: dict[Any, Traced] = dict(zip(jaxpr.invars, arguments, strict=True))
-    names |= {v: _constant(builder, c) for v, c in zip(jaxpr.constvars, consts, strict=True)}
+    names |= {v: np.asarray(c) for v, c in zip(jaxpr.constvars, consts, strict=True)}
+
+    def read(v: Any) -> Traced:
+        return np.asarray(v.val) if hasattr(v, "val") else names[v]
+
     for equation in jaxpr.eqns:
-        inputs = [names[v] if not hasattr(v, "val") else _constant(builder, v.val) for v in equation.invars]
-        outputs = _equation(builder, equation, inputs)
+        outputs = _equation(builder, equation, [read(v) for v in equation.invars])
         names |= dict(zip(equation.outvars, outputs, strict=True))
-    return [names[v] if not hasattr(v, "val") else _constant(builder, v.val) for v in jaxpr.outvars]
+    return [read(v) for v in jaxpr.outvars]
 
 
-def _constant(builder: Builder, value: Any) -> Traced:
-    array = np.asarray(value)
-    if array.ndim == 0:
-        return _literal(builder, array)
-    nodes = np.empty(array.shape, object)
-    for index in np.ndindex(array.shape):
-        nodes[index] = _literal(builder, array[index])
-    return nodes
-
-
-def _literal(builder: Builder, value: Any) -> int:
-    if np.asarray(value).dtype == bool:
-        return builder.node("constant", (), bool(value))
-    if not math.isfinite(float(value)):
-        return builder.node("infinity", (), float(value))
-    return builder.number(float(value))
-
-
-def _scalar(value: Traced) -> int:
-    if isinstance(value, np.ndarray):
-        if value.size != 1:
-            raise Rejected("the function returns more than one number")
-        return value.reshape(-1)[0]
-    return value
+def _scalar(builder: Builder, value: Traced) -> int:
+    if isinstance(value, int):
+        return value
+    if value.size != 1:
+        raise Rejected("the function computes with vectors that depend on x, which this checker cannot retrace")
+    number = value.reshape(()).item()
+    if isinstance(number, bool):
+        return builder.node("constant", (), number)
+    return builder.number(float(number)) if math.isfinite(number) else builder.node("infinity", (), float(number))
 
 
 def _equation(builder: Builder, equation: Any, inputs: list[Traced]) -> list[Traced]:
     op, params = equation.primitive.name, equation.params
     if op in INLINED:
-        inner = params.get("jaxpr") or params.get("call_jaxpr") or params.get("fun_jaxpr")
+        inner = next(params[k] for k in ("jaxpr", "call_jaxpr", "fun_jaxpr") if params.get(k) is not None)
         closed = (inner.jaxpr, inner.consts) if hasattr(inner, "jaxpr") else (inner, [])
         return _equations(builder, *closed, inputs)
-    if any(isinstance(i, np.ndarray) and i.size != 1 for i in inputs):
-        raise Rejected(f"the function computes with vectors ({op}), which this checker cannot retrace")
-    scalars = [_scalar(i) for i in inputs]
-    return [_operation(builder, op, params, scalars, equation)]
+    if not any(isinstance(i, int) for i in inputs):
+        result = equation.primitive.bind(*inputs, **params)
+        return [np.asarray(r) for r in (result if equation.primitive.multiple_results else [result])]
+    if op in ("dynamic_slice", "gather"):
+        return [_looked_up(builder, inputs)]
+    return [_operation(builder, op, params, [_scalar(builder, i) for i in inputs], equation)]
+
+
+def _looked_up(builder: Builder, inputs: list[Traced]) -> int:
+    """The entry of a table at a whole number that depends on x."""
+    table, index = inputs[0], next(i for i in inputs[1:] if isinstance(i, int))
+    if isinstance(table, int) or table.ndim != 1:
+        raise Rejected("the function looks up something else than one entry of a vector")
+    found = builder.number(float(table[0]))
+    for k in range(1, table.size):
+        beyond = builder.node("ge", (index, builder.number(float(k))))
+        found = builder.node("select", (beyond, found, builder.number(float(table[k]))))
+    return found
 
 
 def _operation(builder: Builder, op: str, params: Mapping[str, Any], a: list[int], equation: Any) -> int:
@@ -165,6 +164,8 @@ def _operation(builder: Builder, op: str, params: Mapping[str, Any], a: list[int
         return builder.node("min", (builder.node("max", (a[1], a[0])), a[2]))
     if op == "integer_pow":
         return builder.node(op, (a[0],), int(params["y"]))
+    if op == "select_n" and len(a) != 3:
+        raise Rejected("the function selects among more than two cases, which this checker cannot retrace")
     if op == "pow" and builder.nodes[a[1]].op == "constant":
         return builder.node(op, (a[0], a[1]))
     if op == "is_finite":
@@ -197,21 +198,12 @@ def _folded(builder: Builder, op: str, a: tuple[int, ...]) -> int:
 
 
 def _converted(builder: Builder, a: int, equation: Any) -> int:
-    source, target = equation.invars[0].aval.dtype, equation.params["new_dtype"]
-    if source == bool and target != bool:
+    """A predicate as 0 or 1; a number towards 0, if it becomes whole."""
+    source, target = np.dtype(equation.invars[0].aval.dtype), np.dtype(equation.params["new_dtype"])
+    if source.kind == "b" and target.kind != "b":
         node = builder.nodes[a]
         return builder.number(float(node.data)) if node.op == "constant" else builder.node("number", (a,))
-    if np.issubdtype(source, np.floating) and not np.issubdtype(target, np.floating):
-        raise Rejected(f"the function converts a number to {target}, which this checker cannot retrace")
+    if source.kind == "f" and target.kind in "iu" and builder.nodes[a].op not in ("floor", "ceil", "round"):
+        up = builder.node("ge", (a, builder.number(0.0)))
+        return builder.node("select", (up, builder.node("ceil", (a,)), builder.node("floor", (a,))))
     return a
-
-
-def _content(program: Program) -> str:
-    """A hash of each operation and of what it takes: blind to names, order and repetition of equations."""
-    found: list[str] = []
-    for node in program:
-        args = [found[a] for a in node.args]
-        if node.op in ("add", "mul", "max", "min", "and", "or", "eq", "ne"):
-            args.sort()
-        found.append(hashlib.sha256(repr((node.op, args, node.data)).encode()).hexdigest())
-    return found[-1]
