@@ -20,7 +20,7 @@ from actlab.proofs.enclosure import Evaluator
 from actlab.proofs.ends import FloatEnds
 from actlab.proofs.errors import UndefinedError
 from actlab.proofs.program import Program, hexadecimal
-from actlab.proofs.search import LARGEST, Boxes, attained, evaluated, growing, search
+from actlab.proofs.search import LARGEST, Boxes, evaluated, growing, search
 from actlab.proofs.trace import formula_of, traced
 
 Tier = Literal["proved", "fast"]
@@ -61,19 +61,20 @@ def prove(
     activation = as_activation(f)
     program = _program(activation, of)
     fast = Evaluator(program, FloatEnds())
+    options: dict[str, Any] = {"tolerance": tolerance, "order": order, "grows": domain is None}
     with np.errstate(all="ignore"):
-        boxes = search(fast, lower, upper, tolerance=tolerance, order=order, grows=domain is None)
+        boxes, best = search(fast, lower, upper, **options)
         evaluator = fast
         if tier == "proved":
-            from actlab.proofs.balls import BallEnds
+            from actlab.proofs.ball_ends import BallEnds
 
             evaluator = Evaluator(program, BallEnds(precision))
             edges = boxes.edges()
             boxes = evaluated(evaluator, edges[:-1], edges[1:])
-            boxes = search(evaluator, lower, upper, tolerance=tolerance, order=order, known=boxes)
+            boxes, best = search(evaluator, lower, upper, known=boxes, best=best, **options)
         _refuse_undefined(activation, program, boxes, (lower, upper))
         joined = seams(evaluator, boxes)
-        claims, notes = _claims(boxes, joined, order, tolerance, widened=domain is None)
+        claims, notes = _claims(boxes, best, joined, order, tolerance, widened=domain is None)
     return Certificate(
         name=activation.name,
         reference=f if isinstance(f, str) else _zoo_name(activation),
@@ -153,7 +154,7 @@ def _checked(domain: Any, order: int, tier: str, tolerance: float, of: str) -> t
 
 def _program(activation: Activation, of: str) -> Program:
     dtype = np.float32 if of == "float32 trace" else np.float64
-    return traced(formula_of(activation), dtype=dtype, name=activation.name)
+    return traced(formula_of(activation), dtype=dtype, ideal=of == "formula", name=activation.name)
 
 
 def _zoo_name(activation: Activation) -> str | None:
@@ -192,14 +193,14 @@ def _refuse_undefined(activation: Activation, program: Program, boxes: Boxes, do
 
 
 def _claims(
-    boxes: Boxes, joined: Seams, order: int, tolerance: float, *, widened: bool
+    boxes: Boxes, best: np.ndarray, joined: Seams, order: int, tolerance: float, *, widened: bool
 ) -> tuple[Claims, tuple[str, ...]]:
     notes = list(joined.notes)
     bounds = []
-    grows = growing(attained(boxes)) & widened
+    grows = growing(best) & widened
     for k, what in enumerate(("range", "slope", "curvature")[: order + 1]):
         low, high = float(np.min(boxes.low[k])), float(np.max(boxes.high[k]))
-        least, most = float(np.min(boxes.attained_low[k])), float(np.max(boxes.attained_high[k]))
+        least, most = float(best[0, 0, k]), float(best[0, 1, k])
         if k == 0:
             low, high = min(low, joined.point_low), max(high, joined.point_high)
             least, most = min(least, joined.point_low), max(most, joined.point_high)

@@ -18,6 +18,8 @@ BUDGET = 60_000
 LEAST_WIDTH = 2.0**-44
 CROWD = 64
 MANY = 1000
+OVERFLOWING = 1e300
+"""What is attained beyond it is claimed as infinite, in floats."""
 FAR = 2.0**64
 """What still grows by a hundredth beyond it is taken to grow for ever."""
 
@@ -112,18 +114,20 @@ def search(
     tolerance: float,
     order: int,
     known: Boxes | None = None,
+    best: np.ndarray | None = None,
     grows: bool = False,
     budget: int = BUDGET,
-) -> Boxes:
+) -> tuple[Boxes, np.ndarray]:
     """Splits boxes until each bound is at most the tolerance away from a value that is attained.
 
     The tolerance is relative to max(1, |value|). A box whose branch is undecided is split where the branch turns, and
     no further than to neighbouring floats. Ends early where the budget is spent. With `grows`, extremes that grow up to
-    the ends of the domain are left alone: they are claimed as infinite.
+    the ends of the domain are left alone: they are claimed as infinite. A search may go on from `known` boxes, and with
+    `best`, what is known to be attained. Returns the boxes and what is attained (see `attained`).
     """
     edges = initial_edges(lower, upper)
     boxes = first = evaluated(evaluator, edges[:-1], edges[1:]) if known is None else known
-    spent, best = len(boxes), None
+    spent = len(boxes)
     while True:
         best = attained(boxes, best)
         wanted = _splittable(boxes) & _loose(boxes, tolerance, order, best, grows)
@@ -131,7 +135,7 @@ def search(
             if len(boxes) > MANY and first is not boxes and known is None:
                 boxes, known, spent = first, first, 0  # once more, with what is attained known from the start
                 continue
-            return boxes
+            return boxes, best
         worst = np.flatnonzero(wanted)
         left, right = _split(boxes.take(worst))
         new = evaluated(evaluator, left, right)
@@ -171,6 +175,8 @@ def _loose(boxes: Boxes, tolerance: float, order: int, best: np.ndarray, grows: 
         for side, (bound, sign) in enumerate(((boxes.low[k], -1.0), (boxes.high[k], 1.0))):
             value = best[0, side, k]
             if open_ends[side, k]:
+                continue
+            if OVERFLOWING < abs(value) < math.inf:
                 continue
             if math.isinf(value):
                 loose = np.isinf(bound)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 from actlab.activations import Activation
+from actlab.activations.definition import ideal_formulas
 from actlab.proofs.builder import Builder
 from actlab.proofs.errors import UnsupportedPrimitiveError
 from actlab.proofs.folding import folded
@@ -38,13 +40,17 @@ UNCHANGED = frozenset(
 """Primitives that leave the value of a single number as it is."""
 
 
-def traced(function: Callable[[Any], Any], *, dtype: Any = np.float64, name: str = "f") -> Program:
+def traced(
+    function: Callable[[Any], Any], *, dtype: Any = np.float64, ideal: bool = True, name: str = "f"
+) -> Program:
     """The program of a function of one number, its constants those of a trace in `dtype`.
+
+    With `ideal`, activations inside it are read by their ideal formula, else by their code.
 
     Raises:
         UnsupportedPrimitiveError: an operation without an interval rule, named, with its place in the user's code.
     """
-    with jax.enable_x64(True):
+    with jax.enable_x64(True), ideal_formulas() if ideal else contextlib.nullcontext():
         closed = jax.make_jaxpr(function)(jax.ShapeDtypeStruct((), dtype))
     builder = Builder()
     reader = _Reader(builder, name)
