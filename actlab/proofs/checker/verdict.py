@@ -55,6 +55,9 @@ def check(certificate: Mapping[str, Any] | str, *, retrace: bool = True, budget:
 
     Returns:
         The verdict; a rejection names the claim and the box.
+
+    Raises:
+        Malformed: it is no certificate of this format.
     """
     name = "certificate"
     try:
@@ -68,7 +71,7 @@ def check(certificate: Mapping[str, Any] | str, *, retrace: bool = True, budget:
         if now is not None and (x := judging.difference(program, now, edges)) is not None:
             raise Rejected(f"the function that has the name today is another one: it differs at {libmp.to_str(x, 10)}")
         boxes = judging.verify(program if now is None else now, edges, said, max(budget, 4 * len(edges)))
-    except (Malformed, Rejected) as error:
+    except Rejected as error:
         return Verdict(False, name, str(error))
     return Verdict(True, name, f"every claim verified on {boxes} boxes {TRACED[now is not None]}", boxes)
 
