@@ -22,12 +22,9 @@ def main(arguments: argparse.Namespace) -> int:
         ConfigError: a domain whose ends are not in order.
         OSError: the file cannot be written.
     """
-    if arguments.domain and not (
-        arguments.domain[0] < arguments.domain[1] and all(map(math.isfinite, arguments.domain))
-    ):
-        raise ConfigError(
-            f"--domain {arguments.domain[0]:g} {arguments.domain[1]:g}: two finite numbers, the lower first"
-        )
+    low, high = arguments.domain or (0.0, 1.0)
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise ConfigError(f"--domain {low:g} {high:g}: two finite numbers, the lower first")
     if arguments.exhaustive and not arguments.audit:
         raise ConfigError("--exhaustive says how to audit; add --audit")
     proved = certify(arguments.activation, domain=arguments.domain, order=arguments.order, tier=arguments.tier)

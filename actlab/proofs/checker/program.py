@@ -6,7 +6,7 @@ import math
 from fractions import Fraction
 from typing import Any
 
-from mpmath.libmp import from_float, fzero
+from mpmath.libmp import fone, from_float, fzero
 
 from actlab.proofs.checker import functions
 from actlab.proofs.checker.algebra import Algebraic, polynomial
@@ -62,6 +62,8 @@ class Builder:
             return args[0]
         if op == "add":
             return args[1] if zero[0] else self._softplus(*args) or self._softplus(*args[::-1])
+        if op == "select" and (u := self._sinc(*args)) is not None:
+            return self.node("sinc", (u,))
         squared = op == "square" or (op == "mul" and args[0] == args[1])
         if squared and nodes[0].op in ("sin", "cos"):  # (1 -+ cos 2u)/2
             angle = self.node("add", (nodes[0].args[0], nodes[0].args[0]))
@@ -78,6 +80,16 @@ class Builder:
             node = self.nodes[node.args[0]] if op != "abs" else node
         u, zero = node.args[0], self.number(0.0)
         return self.node("softplus", (u,)) if top.op == "max" and set(top.args) == {u, zero} else None
+
+    def _sinc(self, test: int, elsewhere: int, at_zero: int) -> int | None:
+        """Where u = 0, 1, else sin(v)/v, v being u there: returns u."""
+        equal, quotient, one = (self.nodes[i] for i in (test, elsewhere, at_zero))
+        if equal.op != "eq" or quotient.op != "div" or one.op != "constant" or one.data != fone:
+            return None
+        u, v = next((a for a in equal.args if a != self.number(0.0)), None), quotient.args[1]
+        guard, wave = self.nodes[v], self.nodes[quotient.args[0]]
+        inner = guard.args[1] if guard.op == "select" and guard.args[0] == test else v
+        return u if wave.op == "sin" and wave.args[0] == v and inner == u and self.number(0.0) in equal.args else None
 
     def number(self, value: float) -> int:
         """The node of a constant.

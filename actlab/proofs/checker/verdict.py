@@ -93,15 +93,15 @@ def _object(certificate: Mapping[str, Any] | str) -> Mapping[str, Any]:
 
 
 def digest(certificate: Mapping[str, Any]) -> str:
-    """The SHA-256 of everything but the digest itself."""
-    content = {key: part for key, part in certificate.items() if key != "digest"}
+    """The SHA-256 of program and domain: what a certificate is about. Its claims are verified, not hashed."""
+    content = {key: certificate[key] for key in ("program", "domain")}
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def _check_frame(data: Mapping[str, Any]) -> None:
     """Digest and tier."""
     if data["digest"] != digest(data):
-        raise Rejected("the digest is not that of its content: it was edited")
+        raise Rejected("the digest is not that of program and domain: they were edited")
     if data["tier"] not in TIERS:
         raise Malformed(f"tier {data['tier']!r} is none of {', '.join(TIERS)}")
     precision = data["precision"]
