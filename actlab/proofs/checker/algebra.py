@@ -332,7 +332,7 @@ def _at(a: Polynomial, z: Interval) -> Interval:
     if not a:
         return iv.ZERO
     coefficients, common = _whole(a)
-    if z[0] == z[1]:
+    if z[0] == z[1] and abs(z[0][2]) < 1 << 14:
         total = coefficients[0]
         for p in coefficients[1:]:
             total = libmp.mpf_add(libmp.mpf_mul(total, z[0]), p)

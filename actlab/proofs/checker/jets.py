@@ -42,8 +42,8 @@ class Spread(NamedTuple):
         return self.wide, self.left, self.right
 
 
-Value = Spread | bool | str | None
-"""A number, a truth value or `OPEN`; None is undefined somewhere on the box."""
+Value = Any
+"""A Spread, a bool, `OPEN` or None: a number, a truth value or `OPEN`; None is undefined somewhere on the box."""
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def retraced(data: Mapping[str, Any]) -> Program | None:
 
 def _function(reference: str, data: Mapping[str, Any]) -> Callable[[Any], Any]:
     place, colon, attribute = reference.rpartition(":")
-    found = _looked_up(place, attribute) if colon else _of_the_zoo(reference)
+    found = _imported(place, attribute) if colon else _of_the_zoo(reference)
     given = data["activation"].get("parameters") or {}
     parameters = {k: [real(e, k) for e in v] if isinstance(v, list) else real(v, k) for k, v in given.items()}
     definition = getattr(found, "definition", None)
@@ -69,7 +69,7 @@ def _of_the_zoo(name: str) -> Any:
     return ZOO[name]
 
 
-def _looked_up(place: str, attribute: str) -> Any:
+def _imported(place: str, attribute: str) -> Any:
     try:
         if place.endswith(".py"):
             spec = importlib.util.spec_from_file_location(Path(place).stem, place)
