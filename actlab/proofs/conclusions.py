@@ -39,7 +39,7 @@ class Seam:
     """One place where two pieces meet."""
 
     place: float
-    order: float
+    order: int | float
     """The first derivative that differs: 0 the value itself, 1 the slope ...; inf where none does, NaN unknown."""
     direction: int
     close: float

@@ -211,6 +211,9 @@ LARGEST = 6
 """Degrees beyond which a form is given up: what is evaluated step by step then is a polynomial approximation."""
 
 
+OPERATIONS = {"add", "sub", "mul", "div", "neg", "sqrt", "square", "integer_pow"}
+
+
 @functools.lru_cache(1 << 12)
 def form(op: str, data: int | None, side: int, *parts: Algebraic) -> Algebraic | None:
     """An operation on functions of this class where it stays in it: one root, small degrees."""
@@ -232,7 +235,7 @@ def _combined(op: str, data: int | None, side: int, parts: tuple[Algebraic, ...]
     if op == "integer_pow" and data is not None and 0 < abs(data) <= LARGEST:
         product = functools.reduce(lambda u, v: _product(u, v, s), [a] * abs(data))
         return product if data > 0 else _inverted(product, s)
-    if op not in ("add", "sub", "mul", "div"):
+    if op in ("square", "integer_pow"):
         return None
     b = parts[1]
     if op in ("add", "sub"):

@@ -483,7 +483,7 @@ def _sinc_series(x: Number, order: int) -> Interval:
 def _quarter(x: Number, end: int) -> int:
     """floor(2x/pi), the smaller (0) or larger (1) of what it may be."""
     value = _div(scale((x, x), 2), iv.pi())[end]
-    return int(libmp.to_int(libmp.mpf_floor(value)))
+    return iv.whole(libmp.mpf_floor(value))
 
 
 def _trigonometric(box: Interval, shift: int) -> Derivatives:

@@ -31,6 +31,11 @@ def number(value: float | int) -> Number:
     return libmp.from_int(value) if isinstance(value, int) else libmp.from_float(value)
 
 
+def whole(x: Number) -> int:
+    """A whole number as a Python one."""
+    return int(libmp.to_int(x) or 0)
+
+
 def point(value: float | int) -> Interval:
     """The interval that holds one number."""
     v = number(value)

@@ -42,6 +42,11 @@ class Spread(NamedTuple):
         return self.wide, self.left, self.right
 
 
+def spread(wide: Any, left: Any, right: Any, form: Any = None) -> Spread:
+    """A Spread of three jets."""
+    return Spread(wide, left, right, form)
+
+
 Value = Any
 """A Spread, a bool, `OPEN` or None: a number, a truth value or `OPEN`; None is undefined somewhere on the box."""
 
@@ -78,7 +83,7 @@ class Evaluation:
 def constant(a: Interval) -> Spread:
     """A constant."""
     form = Algebraic(polynomial([Fraction(*libmp.to_rational(a[0]))])) if a[0] == a[1] else None
-    return Spread(*((a, ZERO, ZERO, ZERO),) * 3, form)
+    return spread(*((a, ZERO, ZERO, ZERO),) * 3, form)
 
 
 def evaluate(program: Program, box: Interval) -> Evaluation:
@@ -86,7 +91,7 @@ def evaluate(program: Program, box: Interval) -> Evaluation:
     state = Evaluation()
     width = (fzero, libmp.mpf_sub(box[1], box[0], iv.BITS, "c"))
     ends = (box, (box[0],) * 2, (box[1],) * 2)
-    variable = Spread(*((x, ONE, ZERO, ZERO) for x in ends), IDENTITY)
+    variable = spread(*((x, ONE, ZERO, ZERO) for x in ends), IDENTITY)
     for index, node in enumerate(program):
         arguments = [state.values[i] for i in node.args]
         if node.op == "input":
@@ -110,7 +115,7 @@ def evaluate(program: Program, box: Interval) -> Evaluation:
 def _operate(node: Node, box: Interval, width: Interval, arguments: list[Spread]) -> Spread | None:
     forms = [a.form for a in arguments]
     form = None
-    if None not in forms:
+    if None not in forms and node.op in algebra.OPERATIONS:
         op, data = ("integer_pow", 2) if node.op == "square" else (node.op, node.data)
         form = algebra.form(op, data, _side(box), *forms)  # pyright: ignore[reportArgumentType]
     if form is None:
@@ -144,7 +149,7 @@ def _exact(a: Spread, box: Interval) -> Spread:
     ends = (box, (box[0],) * 2, (box[1],) * 2)
     found = [functions.enclose_algebraic(a.form, where) for where in ends]
     jets = (jet if g is None else _met(jet, g) for jet, g in zip(a.jets, found, strict=True))
-    return Spread(*jets)
+    return spread(*jets)
 
 
 def _met(jet: Jet, g: functions.Derivatives) -> Jet:
@@ -232,7 +237,7 @@ def _pow(a: Jet, b: Jet) -> Jet | None:
     if b[1:] == (ZERO, ZERO, ZERO) and b[0][0] == b[0][1]:
         exponent = b[0][0]
         whole = libmp.mpf_floor(exponent) == exponent and lt(libmp.mpf_abs(exponent), iv.number(1000))
-        n = int(libmp.to_int(exponent)) if whole else 0
+        n = iv.whole(exponent) if whole else 0
         return compose(functions.enclose_power(n, a[0]) if whole else functions.enclose_real_power(exponent, a[0]), a)
     logarithm = compose(functions.enclose("log", a[0]), a)
     product = None if logarithm is None else _mul(b, logarithm)
@@ -250,7 +255,7 @@ ARITHMETIC: dict[str, Callable[..., Jet | None]] = {
 
 
 def _minus(a: Spread, b: Spread) -> Spread:
-    return Spread(*(_add(p, _neg(q)) for p, q in zip(a.jets, b.jets, strict=True)))
+    return spread(*(_add(p, _neg(q)) for p, q in zip(a.jets, b.jets, strict=True)))
 
 
 def _order(a: Spread, b: Spread) -> int | None:
@@ -282,7 +287,7 @@ def _extreme(direction: int) -> Callable[..., Value]:
             return (a, b)[state.decisions[index]]
         state.undecided.add(index)
         bound = iv.greatest if direction > 0 else iv.least
-        return Spread(*(_either(p, q, bound) for p, q in zip(a.jets, b.jets, strict=True)))
+        return spread(*(_either(p, q, bound) for p, q in zip(a.jets, b.jets, strict=True)))
 
     return pick
 
@@ -300,14 +305,14 @@ def _abs(state: Evaluation, index: int, a: Value) -> Value:
 
 def _negated(a: Spread) -> Spread:
     form = a.form and algebra.form("neg", None, 0, a.form)
-    return Spread(*(_neg(jet) for jet in a.jets), form)
+    return spread(*(_neg(jet) for jet in a.jets), form)
 
 
 def _sign(state: Evaluation, index: int, a: Value) -> Value:
     sign = _order(a, constant(ZERO)) if isinstance(a, Spread) else None
     if sign is None:
         state.undecided.add(index)
-        return Spread(*(((iv.number(-1), fone), WHOLE, WHOLE, WHOLE),) * 3) if isinstance(a, Spread) else None
+        return spread(*(((iv.number(-1), fone), WHOLE, WHOLE, WHOLE),) * 3) if isinstance(a, Spread) else None
     state.decisions[index] = sign
     return constant(point(sign))
 
@@ -321,14 +326,14 @@ def _step(rounded: Callable[[Number], Number], below: float) -> Callable[..., Va
         low, high = a.wide[0]
         if low == high:
             return constant((rounded(low), rounded(low)))
-        plateau = libmp.to_int(libmp.mpf_floor(libmp.mpf_add(iv.midpoint(low, high), iv.number(below))))
+        plateau = iv.whole(libmp.mpf_floor(libmp.mpf_add(iv.midpoint(low, high), iv.number(below))))
         edges = (constant(point(plateau - below)), constant(point(plateau - below + 1)))
         if _order(a, edges[0]) in (0, 1) and _order(a, edges[1]) in (0, -1):
             state.decisions[index] = int(plateau)
             return constant(point(int(plateau)))
         state.undecided.add(index)
         values = (rounded(low), rounded(high))
-        return Spread(*((values, WHOLE, WHOLE, WHOLE),) * 3)
+        return spread(*((values, WHOLE, WHOLE, WHOLE),) * 3)
 
     return choose
 
@@ -349,7 +354,7 @@ def _compare(outcome: Callable[[int], bool]) -> Callable[..., Value]:
 
 def _select(state: Evaluation, index: int, which: Value, *cases: Value) -> Value:
     if isinstance(which, Spread) and which.wide[0][0] == which.wide[0][1]:  # an index rather than a truth value
-        which_case = int(libmp.to_int(which.wide[0][0]))
+        which_case = iv.whole(which.wide[0][0])
         return cases[min(max(which_case, 0), len(cases) - 1)]
     if isinstance(which, bool):
         state.decisions[index] = int(which)
@@ -399,7 +404,7 @@ def _number_of(a: Value) -> Value:
     """A truth value as 0 or 1; a number as it is."""
     if isinstance(a, bool):
         return constant(point(int(a)))
-    return Spread(*(((fzero, fone), WHOLE, WHOLE, WHOLE),) * 3) if a == OPEN else a
+    return spread(*(((fzero, fone), WHOLE, WHOLE, WHOLE),) * 3) if a == OPEN else a
 
 
 LOGICAL: dict[str, Callable[..., Value]] = {
