@@ -12,6 +12,7 @@ import itertools
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TYPE_CHECKING, Any
 
 from mpmath import libmp
 from mpmath.libmp import fone, fzero
@@ -19,7 +20,10 @@ from mpmath.libmp import fone, fzero
 from actlab.proofs.checker import intervals as iv
 from actlab.proofs.checker.intervals import WHOLE, Interval, Number, lt
 
-Polynomial = tuple[Fraction, ...]
+if TYPE_CHECKING:
+    Polynomial = tuple[Fraction, ...]
+else:  # see `intervals`
+    Polynomial = Any
 """Coefficients from the constant upwards; the last is not 0."""
 NONE: Polynomial = ()
 IDENTITY: Polynomial = (Fraction(0), Fraction(1))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import mpmath
 from mpmath import libmp
@@ -18,8 +19,11 @@ from actlab.proofs.checker import intervals as iv
 from actlab.proofs.checker.algebra import Algebraic
 from actlab.proofs.checker.intervals import ONE, WHOLE, Interval, Number, add, le, lt, mul, neg, point, scale, sub
 
-Derivatives = tuple[Interval, Interval, Interval, Interval]
-At = Callable[[Number], Derivatives | None]
+if TYPE_CHECKING:
+    Derivatives = tuple[Interval, Interval, Interval, Interval]
+    At = Callable[[Number], Derivatives | None]
+else:  # see `intervals`
+    Derivatives = At = Any
 
 
 def _div(a: Interval, b: Interval) -> Interval:

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from mpmath import libmp
 from mpmath.libmp import finf, fnan, fninf, fone, fzero
 
-Number = tuple[int, int, int, int]
-"""An mpmath number: sign, mantissa, exponent, bit count."""
-Interval = tuple[Number, Number]
+if TYPE_CHECKING:
+    Number = tuple[int, int, int, int]
+    """An mpmath number: sign, mantissa, exponent, bit count."""
+    Interval = tuple[Number, Number]
+else:  # not looked into at each of a million calls where types are checked at run time
+    Number = Interval = Any
 
 BITS = 256
 SPARE = BITS + 40

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mpmath import libmp
 from mpmath.libmp import fone, fzero
@@ -20,7 +20,10 @@ from actlab.proofs.checker.algebra import Algebraic, polynomial
 from actlab.proofs.checker.intervals import ONE, WHOLE, ZERO, Interval, Number, add, lt, mul, neg, point, scale, sub
 
 ORDER = 3
-Jet = tuple[Interval, Interval, Interval, Interval]
+if TYPE_CHECKING:
+    Jet = tuple[Interval, Interval, Interval, Interval]
+else:  # see `intervals`
+    Jet = Any
 UNKNOWN: Jet = (WHOLE, WHOLE, WHOLE, WHOLE)
 IDENTITY = Algebraic((Fraction(0), Fraction(1)))
 OPEN = "open"

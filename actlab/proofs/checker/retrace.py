@@ -55,8 +55,10 @@ def _function(reference: str, data: Mapping[str, Any]) -> Callable[[Any], Any]:
     if definition is not None:
         ideal = getattr(definition, "ideal", None) if data["of"] == "formula" else None
         found = ideal or definition.derivatives[0]
+    import jax.numpy as jnp
+
     arrays = {
-        k: np.asarray(v, np.float32 if data["of"] == "float32 trace" else np.float64) for k, v in parameters.items()
+        k: jnp.asarray(v, np.float32 if data["of"] == "float32 trace" else np.float64) for k, v in parameters.items()
     }
     return lambda x: found(x, **arrays)
 
@@ -92,7 +94,10 @@ def translate(function: Callable[[Any], Any], dtype: Any) -> Program:
     """
     import jax
 
-    closed = jax.make_jaxpr(function)(jax.ShapeDtypeStruct((), dtype))
+    try:
+        closed = jax.make_jaxpr(function)(jax.ShapeDtypeStruct((), dtype))
+    except Exception as error:  # whatever a user's function raises
+        raise Rejected(f"the function cannot be traced today: {type(error).__name__}: {error}") from error
     builder = Builder()
     outputs = _equations(builder, closed.jaxpr, closed.consts, [builder.node("input")])
     if len(outputs) != 1:
