@@ -12,7 +12,7 @@ import itertools
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, no_type_check
 
 from mpmath import libmp
 from mpmath.libmp import fone, fzero
@@ -29,6 +29,7 @@ NONE: Polynomial = ()
 IDENTITY: Polynomial = (Fraction(0), Fraction(1))
 
 
+@no_type_check
 def polynomial(coefficients: list[Fraction] | tuple[Fraction, ...]) -> Polynomial:
     """Without zeros at the top."""
     found = list(coefficients)
@@ -37,11 +38,13 @@ def polynomial(coefficients: list[Fraction] | tuple[Fraction, ...]) -> Polynomia
     return tuple(found)
 
 
+@no_type_check
 def plus(a: Polynomial, b: Polynomial) -> Polynomial:
     """A + b, the sum."""
     return polynomial([p + q for p, q in itertools.zip_longest(a, b, fillvalue=Fraction(0))])
 
 
+@no_type_check
 def times(a: Polynomial, b: Polynomial) -> Polynomial:
     """A b, the product."""
     found = [Fraction(0)] * max(0, len(a) + len(b) - 1)
@@ -51,6 +54,7 @@ def times(a: Polynomial, b: Polynomial) -> Polynomial:
     return polynomial(found)
 
 
+@no_type_check
 def by(a: Polynomial, factor: Fraction | int) -> Polynomial:
     """A multiple."""
     return polynomial([p * factor for p in a])
@@ -61,6 +65,7 @@ def differentiated(a: Polynomial) -> Polynomial:
     return tuple(k * p for k, p in enumerate(a))[1:]
 
 
+@no_type_check
 def remainder(a: Polynomial, b: Polynomial) -> Polynomial:
     """Of the division of a by b, up to a positive factor."""
     rest = list(a)
@@ -77,6 +82,7 @@ def _small(a: Polynomial) -> Polynomial:
     return tuple(p / abs(a[-1]) for p in a) if a else a
 
 
+@no_type_check
 def value(a: Polynomial, z: Fraction) -> Fraction:
     """a(z), exactly."""
     return functools.reduce(lambda total, p: total * z + p, reversed(a), Fraction(0))
@@ -218,6 +224,7 @@ LARGEST = 6
 OPERATIONS = {"add", "sub", "mul", "div", "neg", "sqrt", "square", "integer_pow"}
 
 
+@no_type_check
 @functools.lru_cache(1 << 12)
 def form(op: str, data: int | None, side: int, *parts: Algebraic) -> Algebraic | None:
     """An operation on functions of this class where it stays in it: one root, small degrees."""
@@ -334,6 +341,7 @@ def _whole(a: Polynomial) -> tuple[tuple[Number, ...], Number]:
     return tuple(libmp.from_int(int(p * common)) for p in reversed(a)), libmp.from_int(common)
 
 
+@no_type_check
 def _at(a: Polynomial, z: Interval) -> Interval:
     """a(z): of an exact z exactly, and rounded once; of an interval by powers of 1/z beyond 1."""
     if not a:

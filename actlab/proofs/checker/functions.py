@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, no_type_check
 
 import mpmath
 from mpmath import libmp
@@ -26,6 +26,7 @@ else:  # see `intervals`
     Derivatives = At = Any
 
 
+@no_type_check
 def _div(a: Interval, b: Interval) -> Interval:
     return iv.div(a, b) or WHOLE
 
@@ -34,6 +35,7 @@ def _root(a: Interval) -> Interval:
     return iv.sqrt(a) or WHOLE
 
 
+@no_type_check
 def power(a: Interval, n: int) -> Interval:
     """a^n for a whole n, by the values at the ends; unbounded where n < 0 and a holds 0."""
     if n < 0:
@@ -45,12 +47,14 @@ def power(a: Interval, n: int) -> Interval:
     return (fzero, whole[1]) if n % 2 == 0 and lt(a[0], fzero) and lt(fzero, a[1]) else whole
 
 
+@no_type_check
 def _raised(x: Number, n: int, rounding: str) -> Number:
     if x in (finf, fninf):
         return finf if x == finf or n % 2 == 0 else fninf
     return libmp.mpf_pow_int(x, n, iv.BITS, rounding)
 
 
+@no_type_check
 def _monomials(x: Number, n: int) -> Derivatives:
     """x^n and its derivatives."""
     found, factor = [], 1
@@ -346,6 +350,7 @@ BOUNDS: dict[str, tuple[Interval, ...]] = {
 """What g, g', ... never leave, whatever the argument; rounding is cut off there."""
 
 
+@no_type_check
 @functools.lru_cache(1 << 16)
 def _at(name: str, x: Number) -> Derivatives | None:
     if (found := AT[name](x)) is None:
@@ -353,10 +358,12 @@ def _at(name: str, x: Number) -> Derivatives | None:
     return tuple(map(iv.intersect, found, _bounds(name)))  # pyright: ignore[reportReturnType]
 
 
+@no_type_check
 def _bounds(name: str) -> Derivatives:
     return (*BOUNDS.get(name, ()), WHOLE, WHOLE, WHOLE, WHOLE)[:4]  # pyright: ignore[reportReturnType]
 
 
+@no_type_check
 def enclose(name: str, box: Interval) -> Derivatives | None:
     """The ranges of g, g', g'', g''' on a box; None where g is not defined on all of it."""
     if name in ("sin", "cos"):
@@ -369,6 +376,7 @@ def enclose(name: str, box: Interval) -> Derivatives | None:
     return _hulls(ends, EXTREMA().get(name, ((), (), (), ())), box, lambda x: _at(name, x))  # pyright: ignore
 
 
+@no_type_check
 def _hulls(ends: list[Derivatives], extrema: tuple[tuple[Interval, ...], ...], box: Interval, at: At) -> Derivatives:
     hulls = []
     for j in range(4):
@@ -385,11 +393,13 @@ def _hulls(ends: list[Derivatives], extrema: tuple[tuple[Interval, ...], ...], b
     return tuple(hulls)  # pyright: ignore[reportReturnType]
 
 
+@no_type_check
 def _tiny(a: Interval) -> Interval:
     slack = libmp.mpf_shift(iv.greatest(libmp.mpf_abs(a[0]), libmp.mpf_abs(a[1])), -200)
     return libmp.mpf_neg(slack), slack
 
 
+@no_type_check
 def enclose_power(n: int, box: Interval) -> Derivatives | None:
     """The ranges of x^n and its derivatives, n whole."""
     if n < 0 and (box == iv.ZERO or (lt(box[0], fzero) and lt(fzero, box[1]))):
@@ -426,6 +436,7 @@ def _real_power(x: Number, p: Number) -> Interval:
     return iv.exp(mul(iv.log_at(x), (p, p)))
 
 
+@no_type_check
 def enclose_algebraic(a: Algebraic, box: Interval) -> Derivatives | None:
     """The ranges of an algebraic function and its derivatives; None where it has a pole inside."""
     if any(not (le(pole[1], box[0]) or le(box[1], pole[0])) for pole in a.poles):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, no_type_check
 
 from mpmath import libmp
 from mpmath.libmp import finf, fnan, fninf, fone, fzero
@@ -30,6 +30,7 @@ ONE: Interval = (fone, fone)
 lt, le = libmp.mpf_lt, libmp.mpf_le
 
 
+@no_type_check
 def number(value: float | int) -> Number:
     """A Python number, exactly."""
     return libmp.from_int(value) if isinstance(value, int) else libmp.from_float(value)
@@ -40,6 +41,7 @@ def whole(x: Number) -> int:
     return int(libmp.to_int(x) or 0)
 
 
+@no_type_check
 def point(value: float | int) -> Interval:
     """The interval that holds one number."""
     v = number(value)
@@ -51,31 +53,37 @@ def ratio(p: int, q: int) -> Interval:
     return libmp.from_rational(p, q, BITS, "f"), libmp.from_rational(p, q, BITS, "c")
 
 
+@no_type_check
 def least(*values: Number) -> Number:
     """The smallest of the numbers."""
     return functools.reduce(lambda a, b: a if lt(a, b) else b, values)
 
 
+@no_type_check
 def greatest(*values: Number) -> Number:
     """The largest of the numbers."""
     return functools.reduce(lambda a, b: b if lt(a, b) else a, values)
 
 
+@no_type_check
 def hull(*parts: Interval) -> Interval:
     """The smallest interval that contains all."""
     return least(*(p[0] for p in parts)), greatest(*(p[1] for p in parts))
 
 
+@no_type_check
 def intersect(a: Interval, b: Interval) -> Interval:
     """What is in both; of two true enclosures of one number, so never empty."""
     return greatest(a[0], b[0]), least(a[1], b[1])
 
 
+@no_type_check
 def contains_zero(a: Interval) -> bool:
     """Whether 0 is inside, ends included."""
     return not (lt(fzero, a[0]) or lt(a[1], fzero))
 
 
+@no_type_check
 def sign_of(a: Interval) -> int | None:
     """1 where all values are >= 0, -1 where all are <= 0, 0 for the exact zero, None where it is open."""
     if a == ZERO:
@@ -85,20 +93,24 @@ def sign_of(a: Interval) -> int | None:
     return -1 if not lt(fzero, a[1]) else None
 
 
+@no_type_check
 def neg(a: Interval) -> Interval:
     """-a."""
     return ZERO if a is ZERO else _negated(a)
 
 
+@no_type_check
 def _negated(a: Interval) -> Interval:
     return libmp.mpf_neg(a[1]), libmp.mpf_neg(a[0])
 
 
+@no_type_check
 def _plus(a: Number, b: Number, rounding: str, unbounded: Number) -> Number:
     total = libmp.mpf_add(a, b, BITS, rounding)
     return unbounded if total == fnan else total
 
 
+@no_type_check
 def add(a: Interval, b: Interval) -> Interval:
     """The sums of a value of each."""
     if a is ZERO or b is ZERO:
@@ -106,16 +118,19 @@ def add(a: Interval, b: Interval) -> Interval:
     return _plus(a[0], b[0], "f", fninf), _plus(a[1], b[1], "c", finf)
 
 
+@no_type_check
 def sub(a: Interval, b: Interval) -> Interval:
     """The differences of a value of each."""
     return add(a, neg(b))
 
 
+@no_type_check
 def _times(a: Number, b: Number, rounding: str) -> Number:
     # An infinite end is a bound, not a value: times an exact 0 it is 0.
     return fzero if fzero in (a, b) else libmp.mpf_mul(a, b, BITS, rounding)
 
 
+@no_type_check
 def mul(a: Interval, b: Interval) -> Interval:
     """The products of a value of each.
 
@@ -136,6 +151,7 @@ def mul(a: Interval, b: Interval) -> Interval:
     return least(*(_times(u, v, "f") for u, v in pairs)), greatest(*(_times(u, v, "c") for u, v in pairs))
 
 
+@no_type_check
 def inverse(a: Interval) -> Interval | None:
     """1/a; unbounded to one side where a touches 0, undefined where it has both signs."""
     if a == ZERO or (lt(a[0], fzero) and lt(fzero, a[1])):
@@ -145,6 +161,7 @@ def inverse(a: Interval) -> Interval | None:
     return low, high
 
 
+@no_type_check
 def div(a: Interval, b: Interval) -> Interval | None:
     """The quotients of a value of each."""
     if (reciprocal := inverse(b)) is None:
@@ -155,6 +172,7 @@ def div(a: Interval, b: Interval) -> Interval | None:
     return mul(a, reciprocal)
 
 
+@no_type_check
 def scale(a: Interval, factor: float | int) -> Interval:
     """The multiples by an exact number."""
     return mul(a, point(factor))
@@ -170,6 +188,7 @@ def midpoint(a: Number, b: Number) -> Number:
     return libmp.mpf_shift(libmp.mpf_add(a, b), -1)
 
 
+@no_type_check
 def sqrt(a: Interval) -> Interval | None:
     """The square root; undefined below 0."""
     if lt(a[0], fzero):
@@ -177,6 +196,7 @@ def sqrt(a: Interval) -> Interval | None:
     return libmp.mpf_sqrt(a[0], BITS, "f"), (finf if a[1] == finf else libmp.mpf_sqrt(a[1], BITS, "c"))
 
 
+@no_type_check
 def _around(value: Number) -> Interval:
     """A value computed with bits to spare, widened by one unit of the 256th bit."""
     slack = libmp.mpf_shift(libmp.mpf_abs(value), -BITS)
@@ -188,6 +208,7 @@ def increasing(at: Callable[[Number], Interval]) -> Callable[[Interval], Interva
     return lambda a: (at(a[0])[0], at(a[1])[1])
 
 
+@no_type_check
 @functools.lru_cache(1 << 16)
 def exp_at(x: Number) -> Interval:
     """exp(x)."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, no_type_check
 
 from mpmath import libmp
 from mpmath.libmp import fone, fzero
@@ -155,11 +155,13 @@ def _exact(a: Spread, box: Interval) -> Spread:
     return spread(*jets)
 
 
+@no_type_check
 def _met(jet: Jet, g: functions.Derivatives) -> Jet:
     exact = (g[0], g[1], scale(g[2], 0.5), mul(g[3], iv.ratio(1, 6)))
     return tuple(p if p is ZERO else iv.intersect(p, q) for p, q in zip(jet, exact, strict=True))  # pyright: ignore
 
 
+@no_type_check
 def _contract(wide: Jet, left: Jet, right: Jet, width: Interval) -> Jet:
     """Narrows each coefficient by the next: from both ends, and to the values at the ends where it is monotone."""
     found = list(wide)
@@ -189,6 +191,7 @@ def _operation(node: Node) -> Callable[..., Jet | None]:
     return ARITHMETIC[node.op]
 
 
+@no_type_check
 def compose(g: functions.Derivatives | None, u: Jet) -> Jet | None:
     """The jet of g(u) from the ranges of g's derivatives."""
     if g is None:
@@ -201,14 +204,17 @@ def compose(g: functions.Derivatives | None, u: Jet) -> Jet | None:
     return g[0], mul(g1, u[1]), second, third
 
 
+@no_type_check
 def _add(a: Jet, b: Jet) -> Jet:
     return tuple(add(p, q) for p, q in zip(a, b, strict=True))  # pyright: ignore[reportReturnType]
 
 
+@no_type_check
 def _neg(a: Jet) -> Jet:
     return tuple(neg(p) for p in a)  # pyright: ignore[reportReturnType]
 
 
+@no_type_check
 def _mul(a: Jet, b: Jet) -> Jet:
     found = []
     for k in range(ORDER + 1):
@@ -219,6 +225,7 @@ def _mul(a: Jet, b: Jet) -> Jet:
     return tuple(found)  # pyright: ignore[reportReturnType]
 
 
+@no_type_check
 def _div(a: Jet, b: Jet) -> Jet | None:
     """By the reciprocal and by the recurrence of quotients, whichever is narrower."""
     if b[1:] == (ZERO, ZERO, ZERO):
