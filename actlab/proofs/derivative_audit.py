@@ -80,7 +80,8 @@ def audit_derivative(
     points = _points(box)
     rule = _executed(act, points)
     low, high, usable = _enclosed(truth, points)
-    gap = np.maximum(0, np.maximum(low - rule, rule - high)) / np.maximum(1, np.minimum(np.abs(low), np.abs(high)))
+    with np.errstate(all="ignore"):
+        gap = np.maximum(0, np.maximum(low - rule, rule - high)) / np.maximum(1, np.minimum(np.abs(low), np.abs(high)))
     gap = np.where(usable, np.where(np.isnan(rule), np.inf, gap), 0)
     k = int(np.argmax(gap))
     surrogate = bool(gap[k] > TOLERANCE)
@@ -117,8 +118,8 @@ def _enclosed(evaluator: Evaluator, points: np.ndarray) -> tuple[np.ndarray, np.
     right = points + np.maximum(np.abs(points) * 1e-12, 1e-300)
     with np.errstate(all="ignore"):
         found = evaluated(evaluator, points, right)
-    low, high = found.low[1], found.high[1]
-    sharp = high - low <= TOLERANCE * np.maximum(1, np.minimum(np.abs(low), np.abs(high)))
+        low, high = found.low[1], found.high[1]
+        sharp = high - low <= TOLERANCE * np.maximum(1, np.minimum(np.abs(low), np.abs(high)))
     return low, high, np.isfinite(low) & np.isfinite(high) & sharp & ~found.rough & ~found.undefined
 
 
@@ -133,7 +134,7 @@ def _bound(act: Activation, truth: Evaluator, box: tuple[float, float]) -> tuple
     left, right = edges[:-1], edges[1:]
     with np.errstate(all="ignore"):
         derivative, rule = evaluated(truth, left, right), evaluated(formula, left, right)
-    gap = _widest(derivative, rule)
+        gap = _widest(derivative, rule)
     at = int(np.argmax(gap))
     if not math.isfinite(gap[at]):
         return None, f"not enclosed on [{left[at]:.4g}, {right[at]:.4g}]"

@@ -68,7 +68,7 @@ def test_audit_adds_the_floats_and_the_rule(capsys: pytest.CaptureFixture) -> No
         (["certify", "tahn"], "did you mean 'tanh'"),
         (["certify", "tanh", "--domain", "2", "1"], "the lower first"),
         (["certify", "tanh", "--exhaustive"], "add --audit"),
-        (["certify", "mine.py:odd"], "not defined"),
+        (["certify", "mine.py:odd", "--tier", "fast"], "not defined"),
         (["check", "nothing.json"], "nothing.json"),
         (["check", "mine.py"], "not JSON"),
     ],
