@@ -38,8 +38,8 @@ def test_the_audit_finds_the_nan_in_the_gradient_of_jax_gelu() -> None:
     assert 148 <= abs(half.nan_at) <= 256  # 148 operation by operation; fused, fewer roundings overflow
     assert np.isnan(jax.grad(jax.nn.gelu)(jnp.float16(148)))
     assert "NaN" in half.text()
-    assert 1e19 < abs(audit_floats(jax.nn.gelu, jnp.bfloat16).nan_at) < 1.2e19
-    assert 1e19 < abs(audit_floats(jax.nn.gelu, jnp.float32).nan_at) < 1.2e19
+    assert 1e19 < abs(audit_floats(jax.nn.gelu, jnp.bfloat16).nan_at) < 1.9e19
+    assert 1e19 < abs(audit_floats(jax.nn.gelu, jnp.float32).nan_at) < 1.9e19
 
 
 @pytest.mark.parametrize("name", ["gelu", "gelu_tanh", "swish", "mish", "tanh", "softplus", "squareplus"])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, no_type_check
 
@@ -228,13 +228,14 @@ OPERATIONS = {"add", "sub", "mul", "div", "neg", "sqrt", "square", "integer_pow"
 @functools.lru_cache(1 << 12)
 def form(op: str, data: int | None, side: int, *parts: Algebraic) -> Algebraic | None:
     """An operation on functions of this class where it stays in it: one root, small degrees."""
+    of_exp = {a.of_exp for a in parts if a.q or len(a.p) > 1 or len(a.d) > 1}  # a constant is of either kind
     roots_of = {a.s for a in parts if a.q}
-    if len(roots_of) > 1:
+    if len(roots_of) > 1 or len(of_exp) > 1:
         return None
     s = next(iter(roots_of), NONE)
-    found = _combined(op, data, side, parts, s)
+    found = _combined(op, data, 1 if of_exp == {True} else side, parts, s)
     degrees = (len(p) for p in (found.p, found.q, found.s, found.d)) if found else ()
-    return found if found is not None and max(degrees) <= LARGEST + 1 else None
+    return replace(found, of_exp=of_exp == {True}) if found is not None and max(degrees) <= LARGEST + 1 else None
 
 
 def _combined(op: str, data: int | None, side: int, parts: tuple[Algebraic, ...], s: Polynomial) -> Algebraic | None:

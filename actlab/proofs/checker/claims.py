@@ -205,7 +205,7 @@ def _same(a: Interval, b: Interval) -> bool | None:
 
 def _narrow(a: Interval) -> bool:
     size = iv.greatest(libmp.mpf_abs(a[0]), libmp.mpf_abs(a[1]), iv.number(1))
-    return le(libmp.mpf_sub(a[1], a[0]), libmp.mpf_shift(size, NARROW))
+    return le(libmp.mpf_sub(a[1], a[0], iv.BITS, "c"), libmp.mpf_shift(size, NARROW))
 
 
 def _agreement(edge: Edge) -> int | None:

@@ -23,6 +23,8 @@ else:  # not looked into at each of a million calls where types are checked at r
 
 BITS = 256
 SPARE = BITS + 40
+VAST = 1000
+"""exp(x) for |x| beyond 2^VAST is 0 or infinity, as far as bounds go."""
 
 WHOLE: Interval = (fninf, finf)
 ZERO: Interval = (fzero, fzero)
@@ -214,6 +216,9 @@ def exp_at(x: Number) -> Interval:
     """exp(x)."""
     if x in (fninf, finf, fzero):
         return {fninf: ZERO, finf: (finf, finf), fzero: ONE}[x]
+    if x[2] + x[3] > VAST:  # its exponent alone would not fit in memory
+        edge = libmp.from_man_exp(1, 1 << VAST)
+        return (fzero, libmp.mpf_div(fone, edge, BITS, "c")) if x[0] else (edge, finf)
     low, high = _around(libmp.mpf_exp(x, SPARE, "n"))
     return (low, least(high, fone)) if x[0] else (greatest(low, fone), high)
 
@@ -234,6 +239,8 @@ def expm1_at(x: Number) -> Interval:
     if x == fninf:
         return point(-1)
     size = x[2] + x[3]
+    if size > VAST:
+        return (point(-1)[0], sub(exp_at(x), ONE)[1]) if x[0] else (exp_at(x)[0], finf)
     if size < -BITS:  # x <= expm1(x) <= x + x^2
         return x, libmp.mpf_add(x, libmp.mpf_mul(x, x), BITS, "c")
     return _around(libmp.mpf_sub(libmp.mpf_exp(x, SPARE + max(0, -size) + 8, "n"), fone, SPARE, "n"))

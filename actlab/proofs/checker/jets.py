@@ -26,6 +26,7 @@ else:  # see `intervals`
     Jet = Any
 UNKNOWN: Jet = (WHOLE, WHOLE, WHOLE, WHOLE)
 IDENTITY = Algebraic((Fraction(0), Fraction(1)))
+EXPONENTIAL = Algebraic((Fraction(0), Fraction(1)), of_exp=True)
 OPEN = "open"
 """The value of a comparison that has both outcomes on the box."""
 
@@ -121,6 +122,8 @@ def _operate(node: Node, box: Interval, width: Interval, arguments: list[Spread]
     if None not in forms and node.op in algebra.OPERATIONS:
         op, data = ("integer_pow", 2) if node.op == "square" else (node.op, node.data)
         form = algebra.form(op, data, _side(box), *forms)  # pyright: ignore[reportArgumentType]
+    if node.op == "exp" and forms[0] == IDENTITY:
+        form = EXPONENTIAL
     if form is None:
         arguments = [_exact(a, box) for a in arguments]
     operation = _operation(node)
