@@ -27,7 +27,9 @@ def main(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"--domain {low:g} {high:g}: two finite numbers, the lower first")
     if arguments.exhaustive and not arguments.audit:
         raise ConfigError("--exhaustive says how to audit; add --audit")
-    proved = certify(arguments.activation, domain=arguments.domain and (low, high), order=arguments.order, tier=arguments.tier)
+    proved = certify(
+        arguments.activation, domain=arguments.domain and (low, high), order=arguments.order, tier=arguments.tier
+    )
     if arguments.out:
         proved.certificate.save(arguments.out)
     audit = _audit(resolve(arguments.activation), proved.facts, arguments.exhaustive) if arguments.audit else None

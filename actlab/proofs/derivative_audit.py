@@ -1,8 +1,9 @@
 """The derivative audit: the derivative that autodiff uses, against the proved derivative of the function.
 
-A custom rule (`custom_jvp`, `custom_vjp`, an Activation's own closed form) may be anything. Its formula and the function's
-true derivative are enclosed on a fine cover of a box, which bounds their difference there; beyond, and where the rule
-cannot be enclosed, both are compared at many points. A rule that differs is a surrogate, and is named one.
+A custom rule (`custom_jvp`, `custom_vjp`, an Activation's own closed form) may be anything. Its formula and the
+function's true derivative are enclosed on a fine cover of a box, which bounds their difference there; beyond, and
+where the rule cannot be enclosed, both are compared at many points. A rule that differs is a surrogate, and is named
+one.
 """
 
 from __future__ import annotations

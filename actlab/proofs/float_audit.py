@@ -1,8 +1,8 @@
 """The float audit: what value and slope do as executed in a dtype, over all its finite numbers or a stride of them.
 
-A certificate speaks of real arithmetic. Rounding reaches further (swish's slope: 1.0998 in the reals, 1.1016 in bfloat16)
-and code can fail where the formula does not (a NaN from inf - inf). Here every input is executed, in increasing order, in
-chunks of one compiled program; operation by operation, 16-bit code rounds more often than fused.
+A certificate speaks of real arithmetic. Rounding reaches further (swish's slope: 1.0998 in the reals, 1.1016 in
+bfloat16) and code can fail where the formula does not (a NaN from inf - inf). Here every input is executed, in
+increasing order, in chunks of one compiled program; operation by operation, 16-bit code rounds more often than fused.
 """
 
 from __future__ import annotations

@@ -13,9 +13,12 @@ from actlab.proofs import ContradictionError
 from actlab.proofs.confirm import confirm
 from actlab.proofs.derivative_audit import audit_derivative
 
-RIGHT = """identity relu leaky_relu displaced_relu threshold squared_relu absolute relu6 bounded_relu hard_tanh hard_sigmoid
-hard_swish hard_shrink soft_shrink softplus log_sigmoid squareplus elu celu selu exponential isrlu bent_identity sigmoid tanh
-softsign arctan erf isru asinh symmetric_log swish quick_gelu gelu_tanh mish sin cos square heaviside sign""".split()
+RIGHT = """
+identity relu leaky_relu displaced_relu threshold squared_relu absolute relu6 bounded_relu hard_tanh
+hard_sigmoid hard_swish hard_shrink soft_shrink softplus log_sigmoid squareplus elu celu selu exponential
+isrlu bent_identity sigmoid tanh softsign arctan erf isru asinh symmetric_log swish quick_gelu gelu_tanh mish
+sin cos square heaviside sign
+""".split()
 
 
 def declared(name: str, **changes) -> Elementary:

@@ -1,8 +1,8 @@
 """The checker's algebraic functions (P + Q sqrt S)/D of x: exact derivatives, exact extrema.
 
-Derivatives stay in the class and their zeros are among the roots of P^2 - Q^2 S, which Sturm sequences isolate in exact
-rational arithmetic. So a range is the hull of finitely many values, as far out as float32 reaches. Shares no code with
-the prover.
+Derivatives stay in the class and their zeros are among the roots of P^2 - Q^2 S, which Sturm sequences isolate in
+exact rational arithmetic. So a range is the hull of finitely many values, as far out as float32 reaches. Shares no
+code with the prover.
 """
 
 from __future__ import annotations

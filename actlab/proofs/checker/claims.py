@@ -11,8 +11,9 @@ from mpmath import libmp
 from mpmath.libmp import finf, fninf, fzero
 
 from actlab.proofs.checker import intervals as iv
+from actlab.proofs.checker.evaluation import evaluate
 from actlab.proofs.checker.intervals import Interval, Number, le, lt, scale
-from actlab.proofs.checker.jets import Evaluation, Jet, Program, Spread, evaluate
+from actlab.proofs.checker.jets import Evaluation, Jet, Program, Spread
 
 NARROW = -100
 """Two enclosures that overlap and are narrower than 2^NARROW of their size count as one number."""

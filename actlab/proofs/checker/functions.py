@@ -1,13 +1,12 @@
 """The checker's table of functions: four derivatives at a number, and where each of them is extremal.
 
-The range of g^(j) on a box is the hull of its values at the two ends and at the extrema inside, so that products such as
-s(1 - s) never lose what their factors have in common. Shares no code with the prover.
+The range of g^(j) on a box is the hull of its values at the two ends and at the extrema inside, so that products such
+as s(1 - s) never lose what their factors have in common. Shares no code with the prover.
 """
 
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, no_type_check
 
@@ -16,8 +15,7 @@ from mpmath import libmp
 from mpmath.libmp import finf, fninf, fone, fzero
 
 from actlab.proofs.checker import intervals as iv
-from actlab.proofs.checker.algebra import Algebraic
-from actlab.proofs.checker.intervals import ONE, WHOLE, Interval, Number, add, le, lt, mul, neg, point, scale, sub
+from actlab.proofs.checker.intervals import ONE, WHOLE, Interval, Number, add, lt, mul, neg, point, scale, sub
 
 if TYPE_CHECKING:
     Derivatives = tuple[Interval, Interval, Interval, Interval]
@@ -27,7 +25,8 @@ else:  # see `intervals`
 
 
 @no_type_check
-def _div(a: Interval, b: Interval) -> Interval:
+def quotient(a: Interval, b: Interval) -> Interval:
+    """a/b, unbounded where b holds 0."""
     return iv.div(a, b) or WHOLE
 
 
@@ -55,7 +54,7 @@ def _raised(x: Number, n: int, rounding: str) -> Number:
 
 
 @no_type_check
-def _monomials(x: Number, n: int) -> Derivatives:
+def monomials(x: Number, n: int) -> Derivatives:
     """x^n and its derivatives."""
     found, factor = [], 1
     for j in range(4):
@@ -87,7 +86,7 @@ def _expm1(x: Number) -> Derivatives:
 def _log(x: Number) -> Derivatives | None:
     if lt(x, fzero):
         return None
-    return iv.log_at(x), *_monomials(x, -1)[:3]
+    return iv.log_at(x), *monomials(x, -1)[:3]
 
 
 def _log1p(x: Number) -> Derivatives | None:
@@ -95,14 +94,14 @@ def _log1p(x: Number) -> Derivatives | None:
         return None
     if x == iv.number(-1):
         return _log(fzero)
-    r = _div(ONE, add(ONE, (x, x)))
+    r = quotient(ONE, add(ONE, (x, x)))
     return iv.log1p_at(x), r, neg(power(r, 2)), scale(power(r, 3), 2)
 
 
 def _logistic(x: Number) -> Derivatives:
     negative = bool(x[0])
     e = iv.exp_at(libmp.mpf_neg(libmp.mpf_abs(x)))
-    r = _div(ONE, add(ONE, e))
+    r = quotient(ONE, add(ONE, e))
     slope = mul(e, power(r, 2))
     lean = mul(iv.expm1_at(libmp.mpf_neg(libmp.mpf_abs(x))), r)  # 1 - 2 s for x >= 0
     value = mul(e, r) if negative else r
@@ -116,7 +115,7 @@ def _softplus(x: Number) -> Derivatives:
 
 def _tanh(x: Number) -> Derivatives:
     twice = libmp.mpf_neg(libmp.mpf_shift(libmp.mpf_abs(x), 1))
-    e, r = iv.exp_at(twice), _div(ONE, add(ONE, iv.exp_at(twice)))
+    e, r = iv.exp_at(twice), quotient(ONE, add(ONE, iv.exp_at(twice)))
     t = mul(neg(iv.expm1_at(twice)), r)
     t = neg(t) if x[0] else t
     slope = scale(mul(e, power(r, 2)), 4)
@@ -159,7 +158,7 @@ def _cbrt(x: Number) -> Derivatives | None:
     c = (libmp.mpf_nthroot(size, 3, iv.BITS, "f"), libmp.mpf_nthroot(size, 3, iv.BITS, "c"))
     c = (libmp.mpf_sub(c[0], libmp.mpf_shift(c[0], -250)), libmp.mpf_add(c[1], libmp.mpf_shift(c[1], -250)))
     c = neg(c) if x[0] else c
-    parts = (_div(point(p), scale(power(c, n), q)) for p, n, q in ((1, 2, 3), (-2, 5, 9), (10, 8, 27)))
+    parts = (quotient(point(p), scale(power(c, n), q)) for p, n, q in ((1, 2, 3), (-2, 5, 9), (10, 8, 27)))
     return c, *parts  # pyright: ignore[reportReturnType]
 
 
@@ -167,9 +166,9 @@ def _asinh(x: Number) -> Derivatives:
     size = (libmp.mpf_abs(x),) * 2
     square = power(size, 2)
     r = _root(add(ONE, square))
-    value = iv.log1p(add(size, _div(square, add(ONE, r))))
-    second = neg(_div((x, x), power(r, 3)))
-    return neg(value) if x[0] else value, _div(ONE, r), second, _div(sub(scale(square, 2), ONE), power(r, 5))
+    value = iv.log1p(add(size, quotient(square, add(ONE, r))))
+    second = neg(quotient((x, x), power(r, 3)))
+    return neg(value) if x[0] else value, quotient(ONE, r), second, quotient(sub(scale(square, 2), ONE), power(r, 5))
 
 
 def _acosh(x: Number) -> Derivatives | None:
@@ -180,8 +179,8 @@ def _acosh(x: Number) -> Derivatives | None:
     above, square = sub((x, x), ONE), power((x, x), 2)
     r = _root(mul(above, add((x, x), ONE)))
     value = iv.log1p(add(above, r))
-    third = _div(add(scale(square, 2), ONE), power(r, 5))
-    return value, _div(ONE, r), neg(_div((x, x), power(r, 3))), third
+    third = quotient(add(scale(square, 2), ONE), power(r, 5))
+    return value, quotient(ONE, r), neg(quotient((x, x), power(r, 3))), third
 
 
 def _atanh(x: Number) -> Derivatives | None:
@@ -189,15 +188,15 @@ def _atanh(x: Number) -> Derivatives | None:
     if not lt(size, fone):
         return None
     rest = mul(sub(ONE, (x, x)), add(ONE, (x, x)))
-    value = scale(iv.log1p(_div(scale((size, size), 2), sub(ONE, (size, size)))), 0.5)
-    second = _div(scale((x, x), 2), power(rest, 2))
-    third = _div(add(point(2), scale(power((x, x), 2), 6)), power(rest, 3))
-    return neg(value) if x[0] else value, _div(ONE, rest), second, third
+    value = scale(iv.log1p(quotient(scale((size, size), 2), sub(ONE, (size, size)))), 0.5)
+    second = quotient(scale((x, x), 2), power(rest, 2))
+    third = quotient(add(point(2), scale(power((x, x), 2), 6)), power(rest, 3))
+    return neg(value) if x[0] else value, quotient(ONE, rest), second, third
 
 
 def _atan(x: Number) -> Derivatives:
     square = power((x, x), 2)
-    r = _div(ONE, add(ONE, square))
+    r = quotient(ONE, add(ONE, square))
     curve = sub(scale(square, 6), point(2))
     return iv.atan_at(x), r, mul(scale((x, x), -2), power(r, 2)), mul(curve, power(r, 3))
 
@@ -211,9 +210,9 @@ def _asin(x: Number) -> Derivatives | None:
         return (neg(half), infinite, (fninf, fninf), infinite) if x[0] else (half, infinite, infinite, infinite)
     rest = mul(sub(ONE, (x, x)), add(ONE, (x, x)))
     r = _root(rest)
-    angle = iv.increasing(iv.atan_at)(_div((x, x), r))
-    third = _div(add(ONE, scale(power((x, x), 2), 2)), power(r, 5))
-    return angle, _div(ONE, r), _div((x, x), power(r, 3)), third
+    angle = iv.increasing(iv.atan_at)(quotient((x, x), r))
+    third = quotient(add(ONE, scale(power((x, x), 2), 2)), power(r, 5))
+    return angle, quotient(ONE, r), quotient((x, x), power(r, 3)), third
 
 
 def _acos(x: Number) -> Derivatives | None:
@@ -224,8 +223,8 @@ def _acos(x: Number) -> Derivatives | None:
 
 def _sinh(x: Number) -> Derivatives:
     e = iv.expm1_at(libmp.mpf_abs(x))
-    s = scale(add(e, _div(e, add(e, ONE))), 0.5)
-    c = add(ONE, scale(_div(power(e, 2), add(e, ONE)), 0.5))
+    s = scale(add(e, quotient(e, add(e, ONE))), 0.5)
+    c = add(ONE, scale(quotient(power(e, 2), add(e, ONE)), 0.5))
     s = neg(s) if x[0] else s
     return s, c, s, c
 
@@ -237,7 +236,7 @@ def _cosh(x: Number) -> Derivatives:
 
 def _tan(x: Number) -> Derivatives:
     cosine, sine = iv.cos_sin_at(x)
-    t = _div(sine, cosine)
+    t = quotient(sine, cosine)
     square = power(t, 2)
     slope = add(ONE, square)
     return t, slope, scale(mul(t, slope), 2), scale(mul(slope, add(ONE, scale(square, 3))), 2)
@@ -247,7 +246,7 @@ def _erf_inv(y: Number) -> Derivatives | None:
     if not lt(libmp.mpf_abs(y), fone):
         return None
     value = iv.ZERO if y == fzero else _erf_inv_at(y)
-    slope = _div(iv.exp(power(value, 2)), iv.two_over_root_pi())
+    slope = quotient(iv.exp(power(value, 2)), iv.two_over_root_pi())
     second = scale(mul(value, power(slope, 2)), 2)
     return value, slope, second, mul(add(point(2), scale(power(value, 2), 8)), power(slope, 3))
 
@@ -269,7 +268,8 @@ def _both(a: Interval) -> tuple[Interval, Interval]:
     return a, neg(a)
 
 
-def _extrema() -> dict[str, tuple[tuple[Interval, ...], ...]]:
+@functools.cache
+def extrema() -> dict[str, tuple[tuple[Interval, ...], ...]]:
     """Where g, g', g'', g''' have a local extremum, by function; none where it is not listed."""
     zero = (iv.ZERO,)
     third, half = _both(_root(iv.ratio(1, 3))), _both(_root(iv.ratio(1, 2)))
@@ -327,199 +327,3 @@ AT: dict[str, At] = {
     "atanh": _atanh,
 }
 """Functions of one number; None outside the domain."""
-EXTREMA = functools.cache(_extrema)
-QUARTER: Interval = (fzero, iv.number(0.25))
-UNIT: Interval = (fzero, fone)
-BOTH: Interval = (iv.number(-1), fone)
-POSITIVE: Interval = (fzero, finf)
-BOUNDS: dict[str, tuple[Interval, ...]] = {
-    "exp": (POSITIVE,) * 4,
-    "exp2": (POSITIVE,) * 4,
-    "expm1": ((iv.number(-1), finf), *(POSITIVE,) * 3),
-    "logistic": (UNIT, QUARTER),
-    "softplus": (POSITIVE, UNIT, QUARTER),
-    "tanh": (BOTH, UNIT),
-    "erf": (BOTH, POSITIVE),
-    "erfc": ((fzero, iv.number(2)),),
-    "atan": (WHOLE, UNIT),
-    "asinh": (WHOLE, UNIT),
-    "cosh": ((fone, finf),),
-    "sqrt": (POSITIVE,),
-    "rsqrt": (POSITIVE,),
-}
-"""What g, g', ... never leave, whatever the argument; rounding is cut off there."""
-
-
-@no_type_check
-@functools.lru_cache(1 << 16)
-def _at(name: str, x: Number) -> Derivatives | None:
-    if (found := AT[name](x)) is None:
-        return None
-    return tuple(map(iv.intersect, found, _bounds(name)))  # pyright: ignore[reportReturnType]
-
-
-@no_type_check
-def _bounds(name: str) -> Derivatives:
-    return (*BOUNDS.get(name, ()), WHOLE, WHOLE, WHOLE, WHOLE)[:4]  # pyright: ignore[reportReturnType]
-
-
-@no_type_check
-def enclose(name: str, box: Interval) -> Derivatives | None:
-    """The ranges of g, g', g'', g''' on a box; None where g is not defined on all of it."""
-    if name in ("sin", "cos"):
-        return _trigonometric(box, 1 if name == "sin" else 0)
-    if fninf in box or finf in box:
-        return _bounds(name) if name not in ("log", "log1p", "acosh", "tan") else None
-    ends = [_at(name, x) for x in ((box[0],) if box[0] == box[1] else box)]
-    if None in ends or (name == "tan" and _poles_of_tan(box)):
-        return None
-    return _hulls(ends, EXTREMA().get(name, ((), (), (), ())), box, lambda x: _at(name, x))  # pyright: ignore
-
-
-@no_type_check
-def _hulls(ends: list[Derivatives], extrema: tuple[tuple[Interval, ...], ...], box: Interval, at: At) -> Derivatives:
-    hulls = []
-    for j in range(4):
-        parts = [e[j] for e in ends]
-        for where in extrema[j]:
-            inside = iv.greatest(where[0], box[0]), iv.least(where[1], box[1])
-            if not lt(inside[1], inside[0]):
-                # Flat there: the values at the two ends of this tiny interval differ by its width squared, and a
-                # neighbourhood twice as wide as their difference holds the extremum itself.
-                near = iv.hull(*((at(x) or (WHOLE,) * 4)[j] for x in inside))
-                spread = sub(near, near)
-                parts.append(near if where == iv.ZERO else add(near, iv.hull(spread, _tiny(near))))
-        hulls.append(iv.hull(*parts))
-    return tuple(hulls)  # pyright: ignore[reportReturnType]
-
-
-@no_type_check
-def _tiny(a: Interval) -> Interval:
-    slack = libmp.mpf_shift(iv.greatest(libmp.mpf_abs(a[0]), libmp.mpf_abs(a[1])), -200)
-    return libmp.mpf_neg(slack), slack
-
-
-@no_type_check
-def enclose_power(n: int, box: Interval) -> Derivatives | None:
-    """The ranges of x^n and its derivatives, n whole."""
-    if n < 0 and (box == iv.ZERO or (lt(box[0], fzero) and lt(fzero, box[1]))):
-        return None
-    if fninf in box or finf in box:
-        return power(box, n), WHOLE, WHOLE, WHOLE
-    if n < 0 and not lt(fzero, box[1]):  # the side from which a pole at 0 is seen
-        mirrored = enclose_power(n, neg(box)) or (WHOLE,) * 4
-        return tuple(neg(d) if (n - j) % 2 else d for j, d in enumerate(mirrored))  # pyright: ignore
-    ends = [_monomials(x, n) for x in ((box[0],) if box[0] == box[1] else box)]
-    zeros = tuple((iv.ZERO,) if n - j > 0 and (n - j) % 2 == 0 else () for j in range(4))
-    return _hulls(ends, zeros, box, lambda x: _monomials(x, n))
-
-
-def enclose_real_power(exponent: Number, box: Interval) -> Derivatives | None:
-    """The ranges of x^p and its derivatives for x >= 0 and a real p."""
-    if lt(box[0], fzero):
-        return None
-    if finf in box:
-        return WHOLE, WHOLE, WHOLE, WHOLE
-    found, factor = [], ONE
-    for j in range(4):
-        p = libmp.mpf_sub(exponent, iv.number(j))
-        found.append(mul(factor, iv.hull(*(_real_power(x, p) for x in box))))
-        factor = mul(factor, (p, p))
-    return tuple(found)  # pyright: ignore[reportReturnType]
-
-
-def _real_power(x: Number, p: Number) -> Interval:
-    if p == fzero:
-        return ONE
-    if x == fzero:
-        return iv.ZERO if lt(fzero, p) else (finf, finf)
-    return iv.exp(mul(iv.log_at(x), (p, p)))
-
-
-@no_type_check
-def enclose_algebraic(a: Algebraic, box: Interval) -> Derivatives | None:
-    """The ranges of an algebraic function and its derivatives; None where it has a pole inside."""
-    if any(not (le(pole[1], box[0]) or le(box[1], pole[0])) for pole in a.poles):
-        return None
-
-    def at(x: Number) -> Derivatives:
-        return a.at(x, 0), a.at(x, 1), a.at(x, 2), a.at(x, 3)
-
-    return _hulls([at(x) for x in ((box[0],) if box[0] == box[1] else box)], a.extrema, box, at)
-
-
-def enclose_sinc(box: Interval) -> Derivatives:
-    """The ranges of sin(x)/x and its derivatives: from both ends by the next derivative, |g^(j)| <= 1/(j + 1)."""
-    if fninf in box or finf in box:
-        return ((iv.number(-1), fone),) * 4
-    left, right = _sinc_at(box[0]), _sinc_at(box[1])
-    width = sub((box[1], box[1]), (box[0], box[0]))
-    reach = (fzero, width[1])
-    ranges = [iv.hull(iv.ratio(-1, j + 1), iv.ratio(1, j + 1)) for j in range(SINC_ORDER + 1)]
-    if (inverse := iv.inverse(box)) is not None and not iv.contains_zero(box):
-        wave, previous = (iv.number(-1), fone), iv.ZERO  # x g^(j) + j g^(j-1) is a sine
-        for j in range(SINC_ORDER + 1):
-            previous = mul(sub(wave, scale(previous, j)), inverse)
-            ranges[j] = iv.intersect(ranges[j], previous)
-    for j in reversed(range(SINC_ORDER)):
-        change = mul(ranges[j + 1], reach)
-        ranges[j] = iv.intersect(ranges[j], iv.intersect(add(left[j], change), sub(right[j], change)))
-        if iv.sign_of(ranges[j + 1]) is not None:
-            ranges[j] = iv.intersect(ranges[j], iv.hull(left[j], right[j]))
-    return tuple(ranges[:4])  # pyright: ignore[reportReturnType]
-
-
-SINC_ORDER = 6
-
-
-@functools.lru_cache(1 << 12)
-def _sinc_at(x: Number) -> tuple[Interval, ...]:
-    """sin(x)/x and six derivatives at a number: by the series near 0, else by x g^(j) = sin^(j)(x) - j g^(j-1)."""
-    found: list[Interval] = []
-    if lt(libmp.mpf_abs(x), iv.number(2)):
-        return tuple(_sinc_series(x, j) for j in range(SINC_ORDER + 1))
-    for j in range(SINC_ORDER + 1):
-        found.append(_div(sub(_turned(x, j - 1), scale(found[-1], j) if found else iv.ZERO), (x, x)))
-    return tuple(found)
-
-
-def _sinc_series(x: Number, order: int) -> Interval:
-    """sum_k (-1)^k x^(2k - j) / ((2k + 1) (2k - j)!): alternating, and soon falling, terms for |x| < 2."""
-    total, k = iv.point(0), (order + 1) // 2
-    while True:
-        n = 2 * k - order
-        term = mul(power((x, x), n), iv.ratio((-1) ** k, (2 * k + 1) * math.factorial(n)))
-        total = add(total, term)
-        if n > 150:
-            return add(total, iv.hull(term, neg(term), _tiny(ONE)))
-        k += 1
-
-
-def _quarter(x: Number, end: int) -> int:
-    """floor(2x/pi), the smaller (0) or larger (1) of what it may be."""
-    value = _div(scale((x, x), 2), iv.pi())[end]
-    return iv.whole(libmp.mpf_floor(value))
-
-
-def _trigonometric(box: Interval, shift: int) -> Derivatives:
-    """Cos (shift 0) or sin (shift 1) and derivatives: cos^(j)(x) is cos(x + j pi/2)."""
-    if fninf in box or finf in box or lt(iv.number(7), libmp.mpf_sub(box[1], box[0], 20, "c")):
-        return ((iv.number(-1), fone),) * 4
-    turns = range(_quarter(box[0], 0) + 1, _quarter(box[1], 1) + 1)
-    found = []
-    for j in range(4):
-        phase = j - shift  # sin(x) = cos(x - pi/2)
-        parts = [_turned(x, phase) for x in box]
-        parts += [point((-1) ** ((k + phase) // 2)) for k in turns if (k + phase) % 2 == 0]
-        found.append(iv.intersect(iv.hull(*parts), (iv.number(-1), fone)))
-    return tuple(found)  # pyright: ignore[reportReturnType]
-
-
-def _turned(x: Number, phase: int) -> Interval:
-    cosine, sine = iv.cos_sin_at(x)
-    return (cosine, neg(sine), neg(cosine), sine)[phase % 4]
-
-
-def _poles_of_tan(box: Interval) -> bool:
-    turns = range(_quarter(box[0], 0) + 1, _quarter(box[1], 1) + 1)
-    return any(k % 2 for k in turns)

@@ -1,8 +1,8 @@
 """The checker's own interval arithmetic: end points are mpmath numbers of 256 bits, rounded outward.
 
-Sums, products, quotients and roots are rounded by mpmath in the stated direction. Transcendental functions are evaluated
-with 40 bits to spare and widened by one unit of the last of the 256 bits. An infinite end means unbounded; `None` stands
-for "undefined somewhere on this box". Shares no code with the prover.
+Sums, products, quotients and roots are rounded by mpmath in the stated direction. Transcendental functions are
+evaluated with 40 bits to spare and widened by one unit of the last of the 256 bits. An infinite end means unbounded;
+`None` stands for "undefined somewhere on this box". Shares no code with the prover.
 """
 
 from __future__ import annotations

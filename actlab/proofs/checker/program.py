@@ -55,7 +55,7 @@ class Builder:
         return self._known[made]
 
     def _simplified(self, op: str, args: tuple[int, ...]) -> int | None:
-        """The few identities without which an enclosure cannot see what is plain: x + 0, softplus in two halves, sin^2."""
+        """The identities without which an enclosure cannot see what is plain: x + 0, softplus in two halves, sin^2."""
         nodes = [self.nodes[a] for a in args]
         zero = [n.op == "constant" and n.data == fzero for n in nodes]
         if op in ("add", "sub") and zero[1]:

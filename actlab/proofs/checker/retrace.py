@@ -181,7 +181,7 @@ def _operation(builder: Builder, op: str, params: Mapping[str, Any], a: list[int
 
 
 def _folded(builder: Builder, op: str, a: tuple[int, ...]) -> int:
-    """Comparisons with infinity and with itself have one outcome for numbers; a decided selection is what it selects."""
+    """Comparisons with infinity and with itself have one outcome; a decided selection is what it selects."""
     nodes = [builder.nodes[i] for i in a]
     if op in ("lt", "le", "gt", "ge", "eq", "ne") and len(a) == 2:
         if a[0] == a[1]:

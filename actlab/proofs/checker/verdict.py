@@ -46,13 +46,13 @@ class Verdict:
 def check(certificate: Mapping[str, Any] | str, *, retrace: bool = True, budget: int = BUDGET) -> Verdict:
     """Verifies a certificate on its own: nothing of the prover's code or of its intermediate results is believed.
 
-    Every claim is verified on every box of the cover, divided further where a box does not show it at once. A claim that
-    is weaker than the truth is accepted (a bound moved outward, "nondecreasing" for a strictly increasing function): it
+    Every claim is verified on every box of the cover, divided further where a box does not show it at once. A weaker
+    claim than could be made (a bound moved outward, "nondecreasing" for a strictly increasing function) is accepted: it
     is true. Two one-sided limits count as equal where their enclosures overlap and are narrower than 2^-100.
 
     Args:
         certificate: the JSON object, or its text.
-        retrace: also trace the named function anew, and reject a certificate whose program is another. Imports its module.
+        retrace: also trace the named function anew, which imports its module, and reject the program of another.
         budget: the number of boxes after which a claim that is still open counts as not verified.
 
     Returns:
@@ -126,7 +126,7 @@ def _cover(data: Mapping[str, Any]) -> list[float]:
 
 
 def _thinned(edges: list[float], kinks: tuple[float, ...]) -> list[float]:
-    """At most `MANY` of them, the ends and the kinks among them: a box too large for a claim is divided again anyway."""
+    """About `MANY` of them, with ends and kinks: a box too large to show a claim is divided again anyway."""
     step = -(-len(edges) // MANY)
     return edges if step == 1 else sorted({*edges[::step], edges[-1], *(set(kinks) & set(edges))})
 
