@@ -3,17 +3,23 @@
 from actlab.bounds.errors import UnsupportedLayerError
 from actlab.bounds.graph import Network
 from actlab.bounds.interval_propagation import interval_bounds, node_intervals
+from actlab.bounds.linear_propagation import linear_bounds, specified_interval_bounds
+from actlab.bounds.lines import Lines, bounding_lines
 from actlab.bounds.lipschitz import lipschitz_bound
 from actlab.bounds.spectral import convolution_norm, spectral_norm
 from actlab.bounds.tracing import network
 
 __all__ = [
+    "Lines",
     "Network",
     "UnsupportedLayerError",
+    "bounding_lines",
     "convolution_norm",
     "interval_bounds",
+    "linear_bounds",
     "lipschitz_bound",
     "network",
     "node_intervals",
+    "specified_interval_bounds",
     "spectral_norm",
 ]

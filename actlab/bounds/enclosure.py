@@ -33,7 +33,7 @@ def range_over(f: Activation, facts: Facts, x: Interval, *, outward: bool = True
     lower, upper = (f.evaluate(jnp.asarray(v)) for v in (x.lower, x.upper))
     ends = Interval(lower, upper) if facts.monotone not in DECREASING else Interval(upper, lower)
     if outward:
-        slack = [slack_of_value(v, e, _lipschitz(f, facts, e)) for v, e in ((lower, x.lower), (upper, x.upper))]
+        slack = [slack_of_value(v, e, argument_slope(f, facts, e)) for v, e in ((lower, x.lower), (upper, x.upper))]
         below, above = slack if facts.monotone not in DECREASING else slack[::-1]
         ends = Interval(ends.lower - 2 * below, ends.upper + 2 * above)
     if facts.monotone not in INCREASING + DECREASING:
@@ -49,7 +49,7 @@ def _general(f: Activation, facts: Facts, x: Interval, outward: bool) -> Interva
     below, above = between_points(facts, spacing)
     if isinstance(below, float) and math.isinf(below):
         return Interval(jnp.full_like(x.lower, -jnp.inf), jnp.full_like(x.upper, jnp.inf))
-    slack = 2 * slack_of_value(values, points, _lipschitz(f, facts, points)) if outward else 0.0
+    slack = 2 * slack_of_value(values, points, argument_slope(f, facts, points)) if outward else 0.0
     return Interval(jnp.min(values - slack, axis=0) - below, jnp.max(values + slack, axis=0) + above)
 
 
@@ -77,19 +77,17 @@ def between_points(facts: Facts, spacing: Float[Array, "*s"]) -> tuple[Any, Any]
     """
     below: Any = math.inf
     above: Any = math.inf
-    if facts.kinks is None and (facts.smoothness is None or facts.smoothness < 1):
-        curvature = None
-    else:
-        curvature = facts.curvature
-    if facts.smoothness is not None and facts.smoothness < 0 and facts.kinks is None:
-        return below, above
+    if facts.kinks is None and (facts.smoothness is None or facts.smoothness < 0):
+        return below, above  # it may jump anywhere
+    once = facts.smoothness is not None and facts.smoothness >= 1
+    curvature = facts.curvature if facts.kinks is not None or once else None
     if curvature is not None and bool_of(math.isinf, curvature.magnitude) is not True:
         bend = spacing * spacing / 8
         below = bend * jnp.maximum(jnp.asarray(curvature.upper, spacing.dtype), 0)
         above = bend * jnp.maximum(-jnp.asarray(curvature.lower, spacing.dtype), 0)
     slope = facts.slope
     if slope is not None and bool_of(math.isinf, slope.magnitude) is not True:
-        reach = spacing / 2 * jnp.asarray(slope.magnitude, spacing.dtype)
+        reach = spacing / 4 * jnp.asarray(slope.upper - slope.lower, spacing.dtype)  # below, or above, the chord
         below, above = (reach if isinstance(v, float) else jnp.minimum(v, reach) for v in (below, above))
     return below, above
 
@@ -99,7 +97,7 @@ def bool_of(predicate: Any, value: Any) -> bool | None:
     return None if isinstance(value, jax.Array) else predicate(value)
 
 
-def _lipschitz(f: Activation, facts: Facts, x: Array) -> Any:
+def argument_slope(f: Activation, facts: Facts, x: Array) -> Any:
     """The slope by which an argument's rounding acts: a bound where one is known, else that at the place."""
     bound = facts.lipschitz()
     return jnp.abs(f.slope(x)) if bool_of(math.isinf, bound) else bound

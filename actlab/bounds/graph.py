@@ -39,6 +39,8 @@ class Affine:
     """No weight is negative."""
     largest: Any = 1.0
     """The largest absolute weight."""
+    fan_out: int = 1
+    """The most outputs that one input reaches."""
     convolution: Convolution | None = None
 
 
@@ -152,6 +154,7 @@ def _composed(outer: Affine, inner: Affine) -> Affine | None:
         terms=max(outer.terms, inner.terms),
         monotone=outer.monotone and inner.monotone,
         largest=jnp.maximum(outer.largest, inner.largest),
+        fan_out=outer.fan_out * inner.fan_out,
         convolution=outer.convolution or inner.convolution,
     )
 

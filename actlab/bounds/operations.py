@@ -57,8 +57,18 @@ def _selection(eqn: Any, values: list[Any]) -> list[Affine] | None:
         linear = functools.partial(_function_of_data(eqn, values, _without_constants), output=k)
         constants = any(not is_data(v) and jnp.issubdtype(jnp.result_type(v), jnp.floating) for v in values)
         zeros = [jnp.zeros(v.shape, outvar.aval.dtype) for v in values if is_data(v)]
-        made.append(Affine(linear, linear, raw(*zeros) if constants else None, 0, True))
+        offset = raw(*zeros) if constants else None
+        made.append(Affine(linear, linear, offset, 0, True, fan_out=_copies(eqn, outvar)))
     return made
+
+
+def _copies(eqn: Any, outvar: Any) -> int:
+    """How often a selection can repeat one input."""
+    if eqn.primitive.name == "gather":
+        return math.prod(outvar.aval.shape)
+    if eqn.primitive.name != "broadcast_in_dim":
+        return 1
+    return math.ceil(math.prod(outvar.aval.shape) / max(math.prod(eqn.invars[0].aval.shape), 1))
 
 
 def _fixed(value: Any) -> bool:
@@ -79,8 +89,10 @@ def _add(eqn: Any, values: list[Any]) -> list[Affine]:
     constant = jnp.asarray(values[1] if first else values[0], dtype)
     offset = jnp.broadcast_to(sign * constant if first else constant, shape)
     factor = 1 if first else sign
+    data = values[0] if first else values[1]
+    copies = math.prod(shape) // max(math.prod(data.shape), 1)
     linear = lambda x: jnp.broadcast_to(factor * x, shape)  # noqa: E731
-    return [Affine(linear, lambda x: jnp.broadcast_to(x, shape), offset, 0, factor > 0)]
+    return [Affine(linear, lambda x: jnp.broadcast_to(x, shape), offset, 0, factor > 0, fan_out=copies)]
 
 
 def _scale(eqn: Any, values: list[Any]) -> list[Affine] | None:
@@ -91,7 +103,12 @@ def _scale(eqn: Any, values: list[Any]) -> list[Affine] | None:
     absolute = _function_of_data(eqn, values, jnp.abs)
     constant = next(v for v in values if not is_data(v))
     size = jnp.max(jnp.abs(constant)) if eqn.primitive.name == "mul" else jnp.max(1 / jnp.abs(constant))
-    return [Affine(linear, absolute, None, 1, False, size)]
+    return [Affine(linear, absolute, None, 1, False, size, fan_out=_scaled_copies(eqn, values))]
+
+
+def _scaled_copies(eqn: Any, values: list[Any]) -> int:
+    data = next(v for v in values if is_data(v))
+    return math.prod(eqn.outvars[0].aval.shape) // max(math.prod(data.shape), 1)
 
 
 def _product(eqn: Any, values: list[Any]) -> list[Affine] | None:
@@ -101,7 +118,10 @@ def _product(eqn: Any, values: list[Any]) -> list[Affine] | None:
     weights = next(v for v in values if not is_data(v))
     linear, absolute = _function_of_data(eqn, values), _function_of_data(eqn, values, jnp.abs)
     largest = jnp.max(jnp.abs(weights))
-    return [Affine(linear, absolute, None, _terms(eqn, values), False, largest, _convolution(eqn, values))]
+    terms, reached = _terms(eqn, values), math.prod(eqn.outvars[0].aval.shape)
+    if eqn.primitive.name == "conv_general_dilated":
+        reached = min(reached, math.prod(weights.shape) // weights.shape[eqn.params["dimension_numbers"].rhs_spec[1]])
+    return [Affine(linear, absolute, None, terms, False, largest, reached, _convolution(eqn, values))]
 
 
 def _convolution(eqn: Any, values: list[Any]) -> Convolution | None:
@@ -135,7 +155,8 @@ def _total(eqn: Any, values: list[Any]) -> list[Affine]:
         terms = values[0].shape[eqn.params["axis"]]
     else:
         terms = math.prod(values[0].shape[a] for a in eqn.params["axes"])
-    return [Affine(function, function, None, terms, True)]
+    fan_out = terms if eqn.primitive.name in ("reduce_window_sum", "cumsum") else 1
+    return [Affine(function, function, None, terms, True, fan_out=fan_out)]
 
 
 def _negation(eqn: Any, values: list[Any]) -> list[Affine]:
