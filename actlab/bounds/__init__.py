@@ -6,6 +6,7 @@ from actlab.bounds.interval_propagation import interval_bounds, node_intervals
 from actlab.bounds.linear_propagation import linear_bounds, specified_interval_bounds
 from actlab.bounds.lines import Lines, bounding_lines
 from actlab.bounds.lipschitz import lipschitz_bound
+from actlab.bounds.slopes import optimized_linear_bounds
 from actlab.bounds.spectral import convolution_norm, spectral_norm
 from actlab.bounds.tracing import network
 
@@ -20,6 +21,7 @@ __all__ = [
     "lipschitz_bound",
     "network",
     "node_intervals",
+    "optimized_linear_bounds",
     "specified_interval_bounds",
     "spectral_norm",
 ]

@@ -53,7 +53,7 @@ def linear_bounds(
     """
     with full_precision():
         nodes, lines = relaxation(net, box, intermediate=intermediate, outward=outward)
-        if specification is None and not _needs_backward(net, net.output):
+        if specification is None and not needs_backward(net, net.output):
             return nodes[net.output]
         found = backward(net, net.output, nodes, lines, specification, outward)
         return found if specification is not None else found.intersect(nodes[net.output])
@@ -79,7 +79,7 @@ def relaxation(
     bounded = {i for k in net.activations for i in net.nodes[k].inputs}
     for k, node in enumerate(net.nodes[1:], 1):
         found = node_interval(node, [nodes[i] for i in node.inputs], outward)
-        if intermediate == "linear" and k in bounded and _needs_backward(net, k):
+        if intermediate == "linear" and k in bounded and needs_backward(net, k):
             found = found.intersect(backward(net, k, nodes, lines, None, outward, found))
         nodes.append(found)
         if isinstance(node.operation, Elementwise):
@@ -88,7 +88,7 @@ def relaxation(
     return nodes, lines
 
 
-def _needs_backward(net: Network, target: int) -> bool:
+def needs_backward(net: Network, target: int) -> bool:
     """Whether more than one affine map of the input, whose image an interval holds exactly, leads to the node."""
     node = net.nodes[target]
     return isinstance(node.operation, Affine) and any(i != 0 for i in node.inputs)
@@ -192,20 +192,23 @@ def _transposed(operation: Affine, coefficients: Array, inputs: list[Interval]) 
 
 
 def _through_lines(lines: Lines, coefficients: Array, x: Interval, total: _Bound, outward: bool) -> Array:
+    """Each bound takes the line on its side: shapes (*s) for all rows, or (2 bounds, rows, *s), chosen for each."""
     positive, negative = jnp.maximum(coefficients, 0), jnp.minimum(coefficients, 0)
-    slopes = jnp.stack([lines.lower_slope, lines.upper_slope])
-    shifts = jnp.stack([lines.lower_intercept, lines.upper_intercept])
-    by_row = slopes.ndim == coefficients.ndim
-    slopes, shifts = (v if by_row else jnp.expand_dims(v, 1) for v in (slopes, shifts))
+    slopes, shifts = [lines.lower_slope, lines.upper_slope], [lines.lower_intercept, lines.upper_intercept]
     axes = tuple(range(2, coefficients.ndim))
-    total.constant = total.constant + jnp.sum(positive * shifts + negative * shifts[::-1], axis=axes)
+    if slopes[0].ndim == coefficients.ndim:
+        own, other = ([jnp.stack([v[i][0], v[1 - i][1]]) for v in (slopes, shifts)] for i in (0, 1))
+    else:
+        own, other = ([jnp.expand_dims(jnp.stack(v[::s]), 1) for v in (slopes, shifts)] for s in (1, -1))
+    total.constant = total.constant + jnp.sum(positive * own[1] + negative * other[1], axis=axes)
     if outward:
         dtype = coefficients.dtype
-        steep, high = (jnp.max(jnp.abs(v), axis=tuple(range(v.ndim - x.lower.ndim))) for v in (slopes, shifts))
+        leading = tuple(range(slopes[0].ndim - x.lower.ndim))
+        steep, high = (jnp.maximum(*(jnp.max(jnp.abs(w), axis=leading) for w in v)) for v in (slopes, shifts))
         error = 8 * float(jnp.finfo(dtype).eps) * steep * _magnitude(x)
         error = error + growth(high.size, dtype) * high + least(high.size, dtype, jnp.max(steep), jnp.max(_magnitude(x)))
         _spend(total, coefficients, jax.lax.stop_gradient(error))
-    return positive * slopes + negative * slopes[::-1]
+    return positive * own[0] + negative * other[0]
 
 
 def _through_maximum(operation: Maximum, coefficients: Array, x: Interval, total: _Bound, outward: bool) -> Array:

@@ -66,7 +66,7 @@ def bounding_lines(f: Activation, facts: Facts, x: Interval, *, outward: bool = 
         lines = _of_one_bend(f, facts, x, at, middle, tangent, outward)
     else:
         from_lower = _chords(at, 0, tangent, facts)
-        from_upper = _chords(at, at_upper(at, facts), tangent, facts)
+        from_upper = _chords(at, at_upper(at), tangent, facts)
         upper = _best([tangent, from_lower[1], from_upper[0]], at, middle, outward, 1)
         lower = _best([tangent, from_lower[0], from_upper[1]], at, middle, outward, -1)
         lines = Lines(*lower, *upper)
@@ -96,10 +96,11 @@ def _bent_one_way(facts: Facts) -> int:
     return -1 if bool_of(lambda v: v <= 0, curvature.upper) else 0
 
 
-def samples(f: Activation, facts: Facts, x: Interval, outward: bool) -> Samples:
-    """The points that a line's intercept is taken from."""
-    count = 2 if is_piecewise_linear(facts) or _bent_one_way(facts) else POINTS
-    points = grid(x, count, facts if not _bent_one_way(facts) else facts.replace(kinks=()))
+def samples(f: Activation, facts: Facts, x: Interval, outward: bool, dense: bool = False) -> Samples:
+    """The points that a line's intercept is taken from; `dense` if for lines of any slope on either side."""
+    ends_only = _bent_one_way(facts) and not dense
+    count = 2 if is_piecewise_linear(facts) or ends_only else POINTS
+    points = grid(x, count, facts.replace(kinks=()) if ends_only else facts)
     values = f.evaluate(points)
     slack: Array | float = 0.0
     if outward:
@@ -125,9 +126,8 @@ def intercept(at: Samples, slope: Float[Array, "*s"], side: int, outward: bool) 
     return jnp.min(rest - at.slack, axis=0) - at.below - rounding
 
 
-def at_upper(at: Samples, facts: Facts) -> int:
+def at_upper(at: Samples) -> int:
     """The place of the upper end among the points."""
-    del facts
     return 1 if isinstance(at.below, float) else POINTS - 1
 
 
