@@ -53,6 +53,36 @@ def _general(f: Activation, facts: Facts, x: Interval, outward: bool) -> Interva
     return Interval(jnp.min(values - slack, axis=0) - below, jnp.max(values + slack, axis=0) + above)
 
 
+def slopes_over(f: Activation, facts: Facts, x: Interval) -> Interval:
+    """The slopes of f over each interval, kinks included: f' at points, and what a bounded curvature allows between.
+
+    Where f kinks inside the interval, or its curvature is not known to be bounded, the whole enclosure of its slope.
+    """
+    assert facts.slope is not None
+    dtype = x.lower.dtype
+    least, most = (jnp.broadcast_to(jnp.asarray(v, dtype), x.lower.shape) for v in (facts.slope.lower, facts.slope.upper))
+    curvature = facts.curvature
+    unknown = curvature is None or bool_of(math.isinf, curvature.magnitude) is True or facts.gradient != "exact"
+    if unknown or facts.kinks is None:
+        return Interval(least, most)
+    assert curvature is not None
+    points = grid(x, POINTS, facts.replace(kinks=()))
+    slopes = f.slope(points)
+    bend = jnp.asarray(curvature.magnitude, dtype)
+    eps = float(jnp.finfo(dtype).eps)
+    slack = bend * (x.upper - x.lower) / (2 * (POINTS - 1)) * (1 + 1e-5)
+    slack = slack + 8 * eps * (jnp.max(jnp.abs(slopes), axis=0) + bend * jnp.max(jnp.abs(points), axis=0))
+    lower, upper = jnp.min(slopes, axis=0) - slack, jnp.max(slopes, axis=0) + slack
+    if facts.smoothness is None or facts.smoothness < 1:
+        for kink in facts.kinks:
+            near = 8 * eps * jnp.abs(jnp.asarray(kink, dtype))
+            inside = (x.lower <= kink + near) & (kink - near <= x.upper)
+            lower, upper = jnp.where(inside, least, lower), jnp.where(inside, most, upper)
+    few = 4 * eps
+    least, most = least - few * jnp.abs(least), most + few * jnp.abs(most)
+    return Interval(jnp.maximum(finite_or(lower, -jnp.inf), least), jnp.minimum(finite_or(upper, jnp.inf), most))
+
+
 def grid(x: Interval, count: int, facts: Facts) -> Float[Array, "points *s"]:
     """Evenly spaced points of each interval, both ends included, and the kinks that lie inside (else an end again)."""
     fractions = jnp.linspace(0.0, 1.0, count, dtype=x.lower.dtype).reshape(-1, *[1] * x.lower.ndim)

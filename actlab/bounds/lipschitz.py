@@ -30,9 +30,14 @@ def lipschitz_bound(net: Network, norm: Norm = "l2") -> Float[Array, ""]:
         net: from `network`.
         norm: "l2" or "linf".
     """
-    dtype = net.dtype
     if norm == "linf":
         return jnp.max(coordinate_lipschitz(net))
+    return node_lipschitz(net)[net.output]
+
+
+def node_lipschitz(net: Network) -> list[Any]:
+    """Of every node, an upper bound of its Lipschitz constant (l2) as a function of the input."""
+    dtype = net.dtype
     found: list[Any] = [jnp.ones((), dtype)]
     with full_precision():
         for node in net.nodes[1:]:
@@ -46,7 +51,8 @@ def lipschitz_bound(net: Network, norm: Norm = "l2") -> Float[Array, ""]:
             else:
                 norms = layer_norms(node, shapes, dtype)
                 found.append(sum(n * p for n, p in zip(norms, parts, strict=True)))
-    return found[net.output] * (1 + 8 * len(net.nodes) * float(jnp.finfo(dtype).eps))
+    few = 1 + 8 * len(net.nodes) * float(jnp.finfo(dtype).eps)
+    return [v * few for v in found]
 
 
 def coordinate_lipschitz(net: Network) -> Float[Array, "*output"]:

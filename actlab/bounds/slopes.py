@@ -26,8 +26,8 @@ def optimized_linear_bounds(
     box: Interval,
     *,
     specification: Float[Array, "rows *output"] | None = None,
-    steps: int = 50,
-    learning_rate: float = 0.1,
+    steps: int = 150,
+    learning_rate: float = 0.02,
     outward: bool = True,
 ) -> Interval:
     """`linear_bounds` whose slopes, one of each line for each row and bound, are optimized by Adam; never wider.
