@@ -86,7 +86,8 @@ def slopes_over(f: Activation, facts: Facts, x: Interval) -> Interval:
 def grid(x: Interval, count: int, facts: Facts) -> Float[Array, "points *s"]:
     """Evenly spaced points of each interval, both ends included, and the kinks that lie inside (else an end again)."""
     fractions = jnp.linspace(0.0, 1.0, count, dtype=x.lower.dtype).reshape(-1, *[1] * x.lower.ndim)
-    even = jnp.clip(x.lower * (1 - fractions) + x.upper * fractions, x.lower, x.upper)
+    lower, upper = x.lower[None], x.upper[None]
+    even = jnp.clip(lower * (1 - fractions) + upper * fractions, lower, upper)
     return jnp.concatenate([even, kink_points(x, facts)]) if facts.kinks else even
 
 

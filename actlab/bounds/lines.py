@@ -113,7 +113,7 @@ def samples(f: Activation, facts: Facts, x: Interval, outward: bool, dense: bool
 
 def intercept(at: Samples, slope: Float[Array, "*s"], side: int, outward: bool) -> Float[Array, "*s"]:
     """The sound intercept of a line of this slope above f (side 1), or below it (side -1)."""
-    rest = at.y - slope * at.x
+    rest = at.y - slope[None] * at.x
     if outward:
         eps = float(jnp.finfo(at.y.dtype).eps)
         rounding = 4 * eps * jnp.max(jnp.abs(at.x), axis=0) * jnp.abs(slope)
@@ -143,9 +143,9 @@ def _bounded(slope: Array, facts: Facts) -> Array:
 
 def _chords(at: Samples, end: int, tangent: Array, facts: Facts) -> tuple[Array, Array]:
     """The least and largest slope of a chord from one end to any other point."""
-    run = at.x - at.x[end]
+    run = at.x - at.x[end][None]
     apart = jnp.abs(run) > 0
-    slopes = (at.y - at.y[end]) / jnp.where(apart, run, 1)
+    slopes = (at.y - at.y[end][None]) / jnp.where(apart, run, 1)
     least = jnp.min(jnp.where(apart, slopes, jnp.inf), axis=0)
     most = jnp.max(jnp.where(apart, slopes, -jnp.inf), axis=0)
     return tuple(_bounded(jnp.where(jnp.isfinite(v), v, tangent), facts) for v in (least, most))  # pyright: ignore

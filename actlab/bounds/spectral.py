@@ -51,7 +51,7 @@ def spectral_norm(matrix: Any, squarings: int | None = None) -> Any:
     return _rounded_up(bound, dtype)
 
 
-def _rounded_up(bound: np.ndarray, dtype: Any) -> Any:
+def _rounded_up(bound: Any, dtype: Any) -> Any:
     value = np.asarray(bound, dtype)
     value = np.where(value.astype(np.float64) < bound, np.nextafter(value, np.asarray(np.inf, dtype)), value)
     return jnp.asarray(value)
