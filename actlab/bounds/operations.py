@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array
 
@@ -183,7 +184,7 @@ def _pool(eqn: Any) -> tuple[Callable[[Array], Array], int]:
     window, strides = params["window_dimensions"], params["window_strides"]
 
     def function(x: Array) -> Array:
-        lowest = jnp.asarray(-jnp.inf, x.dtype)
+        lowest = np.asarray(-np.inf, x.dtype)  # concrete: a traced one is not recognized as that of a maximum
         return lax.reduce_window(
             x, lowest, lax.max, window, strides, params["padding"], params["base_dilation"], params["window_dilation"]
         )

@@ -69,7 +69,7 @@ def _without_offset(operation: Affine) -> Affine:
 
 def _times(rows: Interval, slopes: Interval) -> Interval:
     """Products of intervals, rounded outward."""
-    pairs = [a * b for a in (rows.lower, rows.upper) for b in (slopes.lower, slopes.upper)]
+    pairs = [a * b for a in (rows.lower, rows.upper) for b in (slopes.lower[None], slopes.upper[None])]
     low, high = jnp.min(jnp.stack(pairs), axis=0), jnp.max(jnp.stack(pairs), axis=0)
     info = jnp.finfo(low.dtype)
     few, tiny = 2 * float(info.eps), 2 * float(info.tiny)
