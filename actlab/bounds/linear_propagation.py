@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import jax
@@ -94,14 +93,6 @@ def needs_backward(net: Network, target: int) -> bool:
     return isinstance(node.operation, Affine) and any(i != 0 for i in node.inputs)
 
 
-@dataclass
-class _Bound:
-    """What backward propagation adds up: rows of constants, and of rounding errors, for the lower and upper bound."""
-
-    constant: Array
-    slack: Array
-
-
 def backward(
     net: Network,
     target: int,
@@ -125,10 +116,13 @@ def backward(
         value: interval bounds of the target, for its size; from `nodes` where None.
     """
     shape, dtype = net.nodes[target].shape, net.dtype
-    size = math.prod(shape)
-    first = jnp.eye(size, dtype=dtype).reshape(size, *shape) if rows is None else jnp.asarray(rows, dtype)
-    sizes = list(nodes[:target]) + [value if value is not None else nodes[target]]
-    total = _Bound(jnp.zeros((2, first.shape[0]), dtype), jnp.zeros((2, first.shape[0]), dtype))
+    sizes = [*nodes[:target], value if value is not None else nodes[target]]
+    first = jnp.eye(math.prod(shape), dtype=dtype).reshape(-1, *shape) if rows is None else jnp.asarray(rows, dtype)
+    errors = rounding_errors(net, target, sizes) if outward else []
+    total = jnp.zeros((2, first.shape[0]), dtype)
+    if outward:
+        mine = errors[target].reshape(1, -1) if rows is None else _dot(jnp.abs(first)[None], errors[target])
+        total = jnp.concatenate([-mine, mine]) * (1 + growth(math.prod(shape), dtype))
     pending: dict[int, Array] = {target: jnp.stack([first, first])}
     for k in reversed(range(target + 1)):
         if k not in pending:
@@ -136,18 +130,23 @@ def backward(
         coefficients, node = pending.pop(k), net.nodes[k]
         operation = node.operation
         if isinstance(operation, Affine):
-            parts = _through_affine(operation, coefficients, [sizes[i] for i in node.inputs], total, outward)
+            inputs = [sizes[i] for i in node.inputs]
+            offset = jnp.zeros(node.shape, dtype) if operation.offset is None else operation.offset
+            whole = rows is None and k == target
+            added = offset.reshape(1, -1) if whole else _dot(coefficients, offset)
+            parts = _transposed(operation, coefficients, inputs)
         elif isinstance(operation, Maximum):
-            parts = [_through_maximum(operation, coefficients, sizes[node.inputs[0]], total, outward)]
+            added, *parts = _through_maximum(operation, coefficients, sizes[node.inputs[0]])
         elif k in lines and isinstance(operation, Elementwise):
-            parts = [_through_lines(lines[k], coefficients, sizes[node.inputs[0]], total, outward)]
+            read = node.inputs[0]
+            added, *parts = _through_lines(lines[k], coefficients, sizes[read], errors[read] if outward else None)
         else:
-            _at_interval(coefficients, sizes[k], total, outward)
+            total = total + _at_interval(coefficients, sizes[k], outward)
             continue
+        total = total + added
         for i, part in zip(node.inputs, parts, strict=True):
             pending[i] = pending[i] + part if i in pending else part
-    lower, upper = total.constant[0] - total.slack[0], total.constant[1] + total.slack[1]
-    result = (finite_or(lower, -jnp.inf), finite_or(upper, jnp.inf))
+    result = (finite_or(total[0], -jnp.inf), finite_or(total[1], jnp.inf))
     return Interval(*(r.reshape(shape) if rows is None else r for r in result))
 
 
@@ -156,86 +155,99 @@ def _dot(coefficients: Array, vector: Array) -> Array:
     return coefficients.reshape(*coefficients.shape[:2], -1) @ vector.reshape(-1)
 
 
+def _outward(size: Array, reach: Array) -> Array:
+    """`|coefficients| . reach`, taken from the lower rows and added to the upper ones."""
+    return _dot(size, reach) * jnp.asarray([[-1.0], [1.0]], size.dtype)
+
+
 def _magnitude(x: Interval) -> Array:
     return jax.lax.stop_gradient(jnp.maximum(jnp.abs(x.lower), jnp.abs(x.upper)))
 
 
-def _spend(total: _Bound, coefficients: Array, error: Array) -> None:
-    """Adds `|coefficients| . error` to the rounding errors."""
-    few = 1 + growth(error.size, error.dtype)
-    total.slack = total.slack + jax.lax.stop_gradient(_dot(jnp.abs(coefficients), error * few))
+def rounding_errors(net: Network, target: int, sizes: Sequence[Interval]) -> list[Array]:
+    """For each node up to the target, what rounding adds to it since the last activations before it.
+
+    Charged where the node is read: an activation multiplies it by its lines' slope, rows by their coefficients.
+    """
+    found: list[Array] = [jnp.zeros_like(sizes[0].lower)]
+    for k, node in enumerate(net.nodes[1 : target + 1], 1):
+        operation, inputs = node.operation, [sizes[i] for i in node.inputs]
+        before = [found[i] for i in node.inputs]
+        if isinstance(operation, Affine):
+            error = operation.absolute(*before) * (1 + growth(operation.terms, net.dtype)) + _own_error(operation, inputs)
+        elif isinstance(operation, Maximum):
+            size = operation.function(_magnitude(inputs[0]))
+            factor = growth(operation.overlap, net.dtype) + 2 * growth(size.size, net.dtype)
+            error = operation.function(before[0]) + factor * size
+        else:
+            error = jnp.zeros_like(sizes[k].lower)
+        found.append(jax.lax.stop_gradient(error))
+    return found
 
 
-def _through_affine(
-    operation: Affine, coefficients: Array, inputs: list[Interval], total: _Bound, outward: bool
-) -> list[Array]:
-    dtype = coefficients.dtype
+def _own_error(operation: Affine, inputs: list[Interval]) -> Array:
+    """Of the layer as executed, of our product with its transpose (fan_out terms), and of the offset's."""
+    dtype = inputs[0].lower.dtype
+    if not (operation.terms or operation.offset is not None or operation.fan_out > 1):
+        return jnp.zeros((), dtype)
+    error = affine_slack(operation, inputs) * (1 + growth(operation.fan_out, dtype) / growth(operation.terms, dtype))
     if operation.offset is not None:
-        total.constant = total.constant + _dot(coefficients, operation.offset)
-    if outward and (operation.terms or operation.offset is not None or operation.fan_out > 1):
-        # Our own product with the transpose sums fan_out terms; each later sum of branches is one more.
-        error = affine_slack(operation, inputs) * (
-            1 + growth(operation.fan_out, dtype) / growth(operation.terms, dtype)
-        )
-        if operation.offset is not None:
-            error = error + growth(operation.offset.size, dtype) * jnp.abs(operation.offset)
-        _spend(total, coefficients, error)
-    return list(_transposed(operation, coefficients, inputs))
+        error = error + growth(operation.offset.size, dtype) * jnp.abs(operation.offset)
+    return error * (1 + growth(error.size, dtype))
 
 
-def _transposed(operation: Affine, coefficients: Array, inputs: list[Interval]) -> tuple[Array, ...]:
+def _transposed(operation: Affine, coefficients: Array, inputs: list[Interval]) -> list[Array]:
     zeros = [jax.ShapeDtypeStruct(x.lower.shape, x.lower.dtype) for x in inputs]
     transpose = jax.linear_transpose(operation.linear, *zeros)
     flat = coefficients.reshape(-1, *coefficients.shape[2:])
-    parts = jax.vmap(transpose)(flat)
-    return tuple(p.reshape(*coefficients.shape[:2], *p.shape[1:]) for p in parts)
+    return [p.reshape(*coefficients.shape[:2], *p.shape[1:]) for p in jax.vmap(transpose)(flat)]
 
 
-def _through_lines(lines: Lines, coefficients: Array, x: Interval, total: _Bound, outward: bool) -> Array:
-    """Each bound takes the line on its side: shapes (*s) for all rows, or (2 bounds, rows, *s), chosen for each."""
-    positive, negative = jnp.maximum(coefficients, 0), jnp.minimum(coefficients, 0)
-    slopes, shifts = [lines.lower_slope, lines.upper_slope], [lines.lower_intercept, lines.upper_intercept]
-    axes = tuple(range(2, coefficients.ndim))
-    if slopes[0].ndim == coefficients.ndim:
-        own, other = ([jnp.stack([v[i][0], v[1 - i][1]]) for v in (slopes, shifts)] for i in (0, 1))
-    else:
-        own, other = ([jnp.expand_dims(jnp.stack(v[::s]), 1) for v in (slopes, shifts)] for s in (1, -1))
-    total.constant = total.constant + jnp.sum(positive * own[1] + negative * other[1], axis=axes)
-    if outward:
-        dtype = coefficients.dtype
-        leading = tuple(range(slopes[0].ndim - x.lower.ndim))
-        steep, high = (jnp.maximum(*(jnp.max(jnp.abs(w), axis=leading) for w in v)) for v in (slopes, shifts))
-        error = 8 * float(jnp.finfo(dtype).eps) * steep * _magnitude(x)
-        error = error + growth(high.size, dtype) * high + least(high.size, dtype, jnp.max(steep), jnp.max(_magnitude(x)))
-        _spend(total, coefficients, jax.lax.stop_gradient(error))
-    return positive * own[0] + negative * other[0]
+def _through_lines(lines: Lines, coefficients: Array, x: Interval, error: Array | None) -> tuple[Array, Array]:
+    """Constants and coefficients; the lines have shapes (*s), or (2 bounds, rows, *s), chosen for each.
+
+    With the two lines as middle -+ half, `max(A, 0) lower + min(A, 0) upper` is `A middle - |A| half`.
+    """
+    slope, half_slope = _halves(lines.lower_slope, lines.upper_slope)
+    shift, half_shift = _halves(lines.lower_intercept, lines.upper_intercept)
+    if error is not None:
+        dtype, count = coefficients.dtype, x.lower.size
+        steep = jnp.maximum(jnp.abs(lines.lower_slope), jnp.abs(lines.upper_slope))
+        high = jnp.maximum(jnp.abs(lines.lower_intercept), jnp.abs(lines.upper_intercept))
+        size, error = (v.reshape(*[1] * (steep.ndim - x.lower.ndim), *x.lower.shape) for v in (_magnitude(x), error))
+        moved = steep * (16 * float(jnp.finfo(dtype).eps) * size + error) + growth(count, dtype) * high
+        moved = moved + least(count, dtype, jnp.max(steep), jnp.max(size))
+        half_shift = half_shift + jax.lax.stop_gradient(moved * (1 + growth(count, dtype)))
+    size = jnp.abs(coefficients)
+    side = jnp.asarray([-1.0, 1.0], coefficients.dtype).reshape(2, *[1] * (coefficients.ndim - 1))
+    if slope.ndim == coefficients.ndim:
+        constants = jnp.sum(coefficients * shift + side * size * half_shift, axis=tuple(range(2, coefficients.ndim)))
+        return constants, coefficients * slope + side * size * half_slope
+    constants = _dot(coefficients, shift) + _outward(size, half_shift)
+    return constants, coefficients * slope[None, None] + size * (side * half_slope[None, None])
 
 
-def _through_maximum(operation: Maximum, coefficients: Array, x: Interval, total: _Bound, outward: bool) -> Array:
+def _halves(lower: Array, upper: Array) -> tuple[Array, Array]:
+    return 0.5 * lower + 0.5 * upper, 0.5 * upper - 0.5 * lower
+
+
+def _through_maximum(operation: Maximum, coefficients: Array, x: Interval) -> tuple[Array, Array]:
     """Above the largest lower bound's own input, below the largest upper bound."""
     down = jnp.stack([jnp.maximum(coefficients[0], 0), jnp.minimum(coefficients[1], 0)])
-    up = coefficients - down
-    most = operation.function(x.upper)
-    total.constant = total.constant + _dot(up, most)
+    constants = _dot(coefficients - down, operation.function(x.upper))
     _, pull = jax.vjp(operation.function, jax.lax.stop_gradient(x.lower))
     part = jax.vmap(lambda row: pull(row)[0])(down.reshape(-1, *down.shape[2:]))
-    if outward:
-        size = operation.function(_magnitude(x))
-        factor = growth(operation.overlap, size.dtype) + growth(size.size, size.dtype)
-        _spend(total, coefficients, factor * size)
-    return part.reshape(*down.shape[:2], *part.shape[1:])
+    return constants, part.reshape(*down.shape[:2], *part.shape[1:])
 
 
-def _at_interval(coefficients: Array, x: Interval, total: _Bound, outward: bool) -> None:
-    """The least of the first rows and the largest of the second over a box."""
+def _at_interval(coefficients: Array, x: Interval, outward: bool) -> Array:
+    """The least of the lower rows and the largest of the upper ones over a box."""
     centre = 0.5 * x.lower + 0.5 * x.upper
     radius = jnp.maximum(x.upper - centre, centre - x.lower)
     if outward:
-        radius = radius * (1 + 4 * float(jnp.finfo(radius.dtype).eps))
-    reach = _dot(jnp.abs(coefficients), radius)
-    total.constant = total.constant + _dot(coefficients, centre) + jnp.array([[-1.0], [1.0]], reach.dtype) * reach
-    if outward:
         dtype = coefficients.dtype
+        radius = radius * (1 + 4 * float(jnp.finfo(radius.dtype).eps))
         size = jnp.abs(centre) + radius
         error = growth(size.size, dtype) * size + least(size.size, dtype, jnp.max(size))
-        _spend(total, coefficients, jax.lax.stop_gradient(error))
+        radius = radius + jax.lax.stop_gradient(error * (1 + growth(size.size, dtype)))
+    return _dot(coefficients, centre) + _outward(jnp.abs(coefficients), radius)
