@@ -1,0 +1,124 @@
+"""What theory predicts of a random net's gradients, layer by layer, and what a random net of finite width does."""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from actlab.activations import Activation
+from actlab.signal.mean_field import susceptibility, variance_map
+from actlab.signal.quadrature import gaussian_means
+
+
+class Growth(NamedTuple):
+    """What a finite random net did, each of shape (nets,).
+
+    Attributes:
+        gradient: log of the squared gradient norm's factor per layer, backward.
+        variance: mean square of the last layer's preactivations.
+    """
+
+    gradient: Array
+    variance: Array
+
+
+def predicted_gradient_growth(
+    activation: Activation, weight_variance: float, bias_variance: float, *, start: float, depth: int
+) -> float:
+    """The mean of log chi_1(q_l) over the layers l = 0 ... depth - 1, with q_0 = start and q_(l+1) = V(q_l).
+
+    Raises:
+        QuadratureError: the variance leaves float64.
+    """
+    q, total = start, 0.0
+    for _ in range(depth):
+        total += math.log(susceptibility(activation, q, weight_variance))
+        q = variance_map(activation, q, weight_variance, bias_variance)
+    return total / depth
+
+
+@functools.partial(jax.jit, static_argnames=("width", "depth", "nets"))
+def gradient_growth(
+    key: Array,
+    activation: Activation,
+    weight_variance: Any,
+    bias_variance: Any,
+    *,
+    start: Any,
+    width: int = 400,
+    depth: int = 30,
+    nets: int = 6,
+) -> Growth:
+    """One random input and one random output gradient through each of some random nets of equal width.
+
+    h_(l+1) = W_l f(h_l) + b_l with h_0 ~ N(0, start); then d_l = f'(h_l) * W_l^T d_(l+1), d_depth ~ N(0, 1). One
+    program for any depth: both passes are scans, which draw each layer's weights anew from its key.
+
+    Args:
+        key: for weights, biases, input and output gradient.
+        activation: scalar.
+        weight_variance: of the weights, times fan_in.
+        bias_variance: of the biases.
+        start: variance of the first preactivations.
+        width: of every layer.
+        depth: layers.
+        nets: how many, vmapped.
+    """
+    grown = jax.vmap(lambda k: _one_net(k, activation, weight_variance, bias_variance, start, width, depth))
+    return grown(jax.random.split(key, nets))
+
+
+def _one_net(
+    key: Array, activation: Activation, weight_variance: Any, bias_variance: Any, start: Any, width: int, depth: int
+) -> Growth:
+    k_input, k_layers, k_gradient = jax.random.split(key, 3)
+    keys = jax.random.split(k_layers, depth)
+
+    def weights(k: Array) -> Float[Array, "width width"]:
+        return jax.random.normal(k, (width, width)) * jnp.sqrt(weight_variance / width)
+
+    def forward(h: Array, k: Array) -> tuple[Array, Array]:
+        k_weights, k_biases = jax.random.split(k)
+        biases = jax.random.normal(k_biases, (width,)) * jnp.sqrt(bias_variance)
+        return weights(k_weights) @ activation(h) + biases, h
+
+    def backward(d: Array, layer: tuple[Array, Array]) -> tuple[Array, Array]:
+        k, h = layer
+        after = activation.slope(h) * (weights(jax.random.split(k)[0]).T @ d)
+        size = jnp.sum(after**2)
+        return after / jnp.sqrt(size), jnp.log(size)  # normalized at each layer, so that nothing over- or underflows
+
+    last, h = jax.lax.scan(forward, jnp.sqrt(start) * jax.random.normal(k_input, (width,)), keys)
+    d = jax.random.normal(k_gradient, (width,))
+    _, logs = jax.lax.scan(backward, d / jnp.linalg.norm(d), (keys, h), reverse=True)
+    return Growth(jnp.mean(logs), jnp.mean(last**2))
+
+
+def jacobian_spread(activation: Activation, q: float, depth: int, *, orthogonal: bool) -> float:
+    """The variance of the squared singular values of the input-output Jacobian over the square of their mean.
+
+    depth (E[f'^4] / E[f'^2]^2 - 1) with orthogonal weights, depth more with Gaussian ones. 0 is dynamical isometry: a
+    bounded f approaches it by a small q, a rectifier never.
+
+    Args:
+        activation: scalar.
+        q: variance of preactivations.
+        depth: layers.
+        orthogonal: weights are orthogonal matrices times a constant, instead of Gaussian ones.
+
+    Source: Pennington, Schoenholz & Ganguli 2017, "Resurrecting the sigmoid", eq. 22.
+    """
+    fourth, second = gaussian_means(activation, ("slope_fourth", "slope_second"), 0.0, math.sqrt(q))
+    return depth * (float(fourth) / float(second) ** 2 - (1.0 if orthogonal else 0.0))
+
+
+def settled(growth: Growth) -> tuple[float, float]:
+    """The mean log factor of the gradient per layer over the nets, and its standard error."""
+    values = np.asarray(growth.gradient, np.float64)
+    return float(values.mean()), float(values.std(ddof=1) / math.sqrt(values.size))
