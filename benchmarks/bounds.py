@@ -95,8 +95,8 @@ def main() -> None:
         return jax.lax.map(each, x, batch_size=arguments.chunk)
 
     with tempfile.TemporaryDirectory() as folder:
-        weights = {f"w{i}": np.asarray(l.kernel[...]) for i, l in enumerate(model.layers)}
-        weights |= {f"b{i}": np.asarray(l.bias[...]) for i, l in enumerate(model.layers)}
+        weights = {f"w{i}": np.asarray(layer.kernel[...]) for i, layer in enumerate(model.layers)}
+        weights |= {f"b{i}": np.asarray(layer.bias[...]) for i, layer in enumerate(model.layers)}
         np.savez(f"{folder}/net.npz", x=x, eps=np.float32(eps), **weights)
         peer = subprocess.Popen(
             [arguments.peer_python, "-c", PEER, arguments.peer_path, f"{folder}/net.npz", arguments.activation],

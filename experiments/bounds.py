@@ -116,9 +116,7 @@ def run(
                     raise ArithmeticError(f"{name}: a sampled output lies outside its bounds by {way}")
             constants.setdefault(name, []).append(both)
             sampled[name] = float(np.mean(values.max(0) - values.min(0)))
-        report(
-            f"{name:10s} sampled {sampled[name]:.6f}  " + "  ".join(f"{w}: {widths[name, w][-1]:.6f}" for w in WAYS)
-        )
+        report(f"{name:10s} sampled {sampled[name]:.6f}  " + "  ".join(f"{w}: {widths[name, w][-1]:.6f}" for w in WAYS))
         if name in config.drawn:
             clouds.append(_cloud(name, values, boxes))
     measured = [_measurement("mean width of the bounds", f"{n}: {w}", v) for (n, w), v in widths.items()]
@@ -158,7 +156,9 @@ def _claims(
         if (name, way) in PUBLISHED and config.radius == 0.1:
             bar, times = PUBLISHED[name, way]
             ratio = _measurement("mean width / published", f"{name}: {way}", [v / bar for v in values])
-            claims.append(Claim(f"{name}, {way}: at most {times:g} of the published {bar}", SOURCE, ratio, at_most=times))
+            claims.append(
+                Claim(f"{name}, {way}: at most {times:g} of the published {bar}", SOURCE, ratio, at_most=times)
+            )
         elif way == LINEAR and (name, LINEAR) not in PUBLISHED:
             ratio = _measurement("mean width / sampled", f"{name}: {way}", [v / sampled[name] for v in values])
             statement = f"{name}, {way}: at most {config.ratio:g} times the sampled width"

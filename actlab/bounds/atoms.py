@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax.core import ShapedArray
 from jax.extend.core import Primitive
 from jax.interpreters import batching
 from jaxtyping import Array
@@ -31,7 +33,7 @@ class Form:
 
 
 atom = Primitive("activation")
-atom.def_abstract_eval(lambda x, *leaves, form, shape: jax.core.ShapedArray(shape, x.dtype))
+atom.def_abstract_eval(lambda x, *leaves, form, shape: ShapedArray(shape, x.dtype))
 
 
 def _apply(activation: Activation | VectorActivation, x: Array) -> Array:
@@ -44,9 +46,9 @@ def _apply(activation: Activation | VectorActivation, x: Array) -> Array:
 
 def _batched(arguments: Any, axes: Any, *, form: Form, shape: tuple[int, ...]) -> tuple[Array, int]:
     x, *leaves = arguments
-    if any(axis is not batching.not_mapped for axis in axes[1:]):
+    if any(axis is not None for axis in axes[1:]):
         raise NotImplementedError("an activation whose parameters are mapped by vmap inside a model")
-    x = batching.moveaxis(x, axes[0], 0)
+    x = jnp.moveaxis(x, axes[0], 0)
     return atom.bind(x, *leaves, form=form, shape=(x.shape[0], *shape)), 0
 
 

@@ -60,7 +60,9 @@ def slopes_over(f: Activation, facts: Facts, x: Interval) -> Interval:
     """
     assert facts.slope is not None
     dtype = x.lower.dtype
-    least, most = (jnp.broadcast_to(jnp.asarray(v, dtype), x.lower.shape) for v in (facts.slope.lower, facts.slope.upper))
+    least, most = (
+        jnp.broadcast_to(jnp.asarray(v, dtype), x.lower.shape) for v in (facts.slope.lower, facts.slope.upper)
+    )
     curvature = facts.curvature
     unknown = curvature is None or bool_of(math.isinf, curvature.magnitude) is True or facts.gradient != "exact"
     if unknown or facts.kinks is None:

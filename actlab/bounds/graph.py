@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array
 
 from actlab.activations import Activation, FactError, Facts
@@ -108,7 +109,7 @@ def known_facts(activation: Activation) -> Facts:
         FactError: nothing is known of it.
     """
     leaves = jax.tree.leaves(activation)
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
+    if any(isinstance(leaf, Tracer) for leaf in leaves):
         facts = activation.facts
     else:
         with jax.ensure_compile_time_eval():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -174,7 +174,9 @@ def rounding_errors(net: Network, target: int, sizes: Sequence[Interval]) -> lis
         operation, inputs = node.operation, [sizes[i] for i in node.inputs]
         before = [found[i] for i in node.inputs]
         if isinstance(operation, Affine):
-            error = operation.absolute(*before) * (1 + growth(operation.terms, net.dtype)) + _own_error(operation, inputs)
+            error = operation.absolute(*before) * (1 + growth(operation.terms, net.dtype)) + _own_error(
+                operation, inputs
+            )
         elif isinstance(operation, Maximum):
             size = operation.function(_magnitude(inputs[0]))
             factor = growth(operation.overlap, net.dtype) + 2 * growth(size.size, net.dtype)

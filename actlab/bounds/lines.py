@@ -61,7 +61,9 @@ def bounding_lines(f: Activation, facts: Facts, x: Interval, *, outward: bool = 
         return _constant(values)
     at = samples(f, facts, x, outward)
     middle = 0.5 * x.lower + 0.5 * x.upper
-    tangent = _bounded(jax.lax.stop_gradient(f.slope(middle)) if facts.gradient == "surrogate" else f.slope(middle), facts)
+    tangent = _bounded(
+        jax.lax.stop_gradient(f.slope(middle)) if facts.gradient == "surrogate" else f.slope(middle), facts
+    )
     if _bent_one_way(facts):
         lines = _of_one_bend(f, facts, x, at, middle, tangent, outward)
     else:
@@ -197,5 +199,3 @@ def _flat_where_better(lines: Lines, values: Interval, middle: Array) -> Lines:
         jnp.where(high, 0, lines.upper_slope),
         jnp.where(high, values.upper, lines.upper_intercept),
     )
-
-

@@ -62,9 +62,7 @@ def jacobian_bounds(net: Network, box: Interval, *, intermediate: Intermediate =
 
 
 def _without_offset(operation: Affine) -> Affine:
-    return Affine(
-        operation.linear, operation.absolute, None, operation.terms, operation.monotone, operation.largest
-    )
+    return Affine(operation.linear, operation.absolute, None, operation.terms, operation.monotone, operation.largest)
 
 
 def _times(rows: Interval, slopes: Interval) -> Interval:

@@ -1,4 +1,4 @@
-"""Linear bounds with optimized slopes (alpha-CROWN): every slope is sound, so gradient steps search for the tightest."""
+"""Linear bounds with optimized slopes (alpha-CROWN): every slope is sound, gradient steps find tight ones."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Upper bounds of operator norms: dense matrices and convolutions, rounding errors included.
 
 Power iteration approaches the norm from below: a certificate built on it is unsound. Gram iteration approaches it from
-above: with G = W^T W, ||W||^(2^(k+1)) = ||G^(2^k)|| <= ||G^(2^k)||_F, and the last is at most rank^(1/2) too large before
-the root is taken. Every squaring's rounding is added on the way back.
+above: with G = W^T W, ||W||^(2^(k+1)) = ||G^(2^k)|| <= ||G^(2^k)||_F, which is at most rank^(1/2) too large before the
+root is taken. Every squaring's rounding is added on the way back.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jax.core import Tracer
+from jaxtyping import Array
 
 from actlab.bounds.rounding import full_precision
 
@@ -42,7 +43,7 @@ def spectral_norm(matrix: Any, squarings: int | None = None) -> Any:
     """
     if np.ndim(matrix) < 2:
         raise ValueError(f"spectral_norm: shape {np.shape(matrix)}; needs a matrix")
-    if isinstance(matrix, jax.core.Tracer):
+    if isinstance(matrix, Tracer):
         with full_precision():
             return _with_derivative(matrix, *_gram_bound(jnp, matrix, squarings or SQUARINGS))
     dtype = jnp.result_type(matrix)
@@ -119,8 +120,8 @@ def convolution_norm(
 ) -> Any:
     """An upper bound of the operator norm (Euclidean) of a zero-padded convolution.
 
-    The convolution is a part of a circular one on a torus that is large enough for nothing to wrap around, whose norm is
-    the largest over the torus' frequencies. A strided one is taken as an ordinary one of as many more channels.
+    The convolution is a part of a circular one on a torus large enough for nothing to wrap around, whose norm is the
+    largest over the torus' frequencies. A strided one is taken as an ordinary one of as many more channels.
 
     Args:
         kernel: shape (*space, inputs, outputs), as `nnx.Conv` keeps it; no dilation, one feature group.
@@ -137,7 +138,7 @@ def convolution_norm(
     strides = (strides,) * space if isinstance(strides, int) else tuple(strides)
     if len(shape) != space or len(strides) != space:
         raise ValueError(f"convolution_norm: kernel {np.shape(kernel)}, image {tuple(shape)}, strides {strides}")
-    traced = isinstance(kernel, jax.core.Tracer)
+    traced = isinstance(kernel, Tracer)
     dtype = jnp.result_type(kernel)
     taps: Any = kernel if traced else np.asarray(kernel, np.float64)
     taps = _polyphase(taps, strides)
@@ -163,7 +164,7 @@ def _polyphase(taps: Any, strides: Sequence[int]) -> Any:
 
 
 def _spectrum(taps: Any, sizes: Sequence[int]) -> tuple[Any, Any]:
-    """The real form of the kernel's transform at each frequency of a torus (one of each conjugate pair), and its error."""
+    """The real form of the kernel's transform at a torus' frequencies (one of each conjugate pair), and its error."""
     xp = jnp if isinstance(taps, jax.Array) else np
     frequencies = np.stack(np.meshgrid(*[np.arange(n) for n in sizes], indexing="ij"), -1).reshape(-1, len(sizes))
     frequencies = frequencies[frequencies[:, 0] <= sizes[0] // 2]

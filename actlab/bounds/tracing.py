@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax._src import source_info_util
+from jax.core import Tracer
 from jaxtyping import Array
 
 import actlab.activations as al
@@ -189,7 +190,7 @@ class _Builder:
         return self._at_least(data, bound) if eqn.primitive.name == "max" else self._at_most(data, bound)
 
     def _at_least(self, x: Data, bound: Array) -> Data:
-        if not isinstance(bound, jax.core.Tracer) and not bound.any():
+        if not isinstance(bound, Tracer) and not bound.any():
             return self._elementwise(al.relu, x)
         return self._offset(self._elementwise(al.relu, self._offset(x, -bound)), bound)
 
@@ -212,5 +213,3 @@ class _Builder:
 
 def _joined(a: Array, b: Array) -> Array:
     return jnp.concatenate([a, b], axis=-1)
-
-

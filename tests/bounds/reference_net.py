@@ -1,4 +1,4 @@
-"""The reference network of 4-16-16-3: weights from numpy's generator 0, and published bounds over a box of radius 0.1."""
+"""The reference network of 4-16-16-3: weights from numpy's generator 0, and a box of radius 0.1."""
 
 import jax
 import jax.numpy as jnp

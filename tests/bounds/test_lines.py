@@ -1,4 +1,4 @@
-"""Every activation of the zoo on 1000 random intervals, 1000 points each: lines and ranges contain f, in float32 too."""
+"""Every activation of the zoo on 1000 random intervals, 1000 points each: lines and ranges contain f, in float32."""
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,9 @@ KNOWN = {name: act for name, act in al.ZOO.items() if name != "pau"}
 def intervals() -> tuple[np.ndarray, np.ndarray]:
     """Wide, narrow, one float wide, of no width, and far out; float32."""
     rng = np.random.default_rng(0)
-    centre = np.concatenate([rng.normal(0, 3, 700), rng.normal(0, 100, 150), rng.normal(0, 1e4, 50), rng.normal(0, 1, 100)])
+    centre = np.concatenate(
+        [rng.normal(0, 3, 700), rng.normal(0, 100, 150), rng.normal(0, 1e4, 50), rng.normal(0, 1, 100)]
+    )
     radius = np.concatenate([10 ** rng.uniform(-6, 1, 850), 10 ** rng.uniform(-1, 5, 50), np.zeros(100)])
     lower, upper = ((centre + s * radius).astype(np.float32) for s in (-1, 1))
     upper[-50:] = np.nextafter(lower[-50:], np.float32(np.inf))

@@ -1,4 +1,4 @@
-"""Whole networks: nothing sampled, nor found by ascent, escapes; vmap = loop, jit = eager, gradients finite; refusals."""
+"""Whole networks: nothing sampled, nor found by ascent, escapes; vmap = loop; gradients finite; refusals."""
 
 import jax
 import jax.numpy as jnp
@@ -88,7 +88,11 @@ def test_nothing_escapes(name):
             b.lower[None] + jax.random.uniform(jax.random.key(0), (2000, *shape)) * (b.upper - b.lower)[None]
         )  # fmt: skip
         loose, one, tight = jax.jit(
-            lambda b, net=net: (interval_bounds(net, b), linear_bounds(net, b, intermediate="interval"), linear_bounds(net, b))
+            lambda b, net=net: (
+                interval_bounds(net, b),
+                linear_bounds(net, b, intermediate="interval"),
+                linear_bounds(net, b),
+            )
         )(b)
         assert contains(loose, values)
         assert contains(one, values)
@@ -125,7 +129,10 @@ def test_optimized_slopes_are_sound_and_no_wider():
     rows = margins(0, 3)
     found, start = (
         jax.jit(lambda b, g=g: g(net, b, specification=rows))(b)
-        for g in (lambda n, b, specification: optimized_linear_bounds(n, b, specification=specification, steps=20), linear_bounds)
+        for g in (
+            lambda n, b, specification: optimized_linear_bounds(n, b, specification=specification, steps=20),
+            linear_bounds,
+        )
     )
     assert contains(found, inner_hull(model, b) @ rows.T)
     assert jnp.all(found.width <= start.width + 1e-6)
@@ -141,7 +148,9 @@ def test_jacobians_and_constants_on_a_box(name):
     assert contains(Interval(entries.lower.T, entries.upper.T), jacobians)
     local = local_lipschitz_bound(net, b)
     assert jnp.linalg.norm(jacobians, 2, axis=(1, 2)).max() <= local <= lipschitz_bound(net) * 1.5
-    assert jnp.abs(jacobians).sum(2).max() <= local_lipschitz_bound(net, b, "linf") <= lipschitz_bound(net, "linf") * 1.001
+    assert (
+        jnp.abs(jacobians).sum(2).max() <= local_lipschitz_bound(net, b, "linf") <= lipschitz_bound(net, "linf") * 1.001
+    )
 
 
 def test_radii_hold_against_all_classes():
