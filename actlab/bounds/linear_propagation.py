@@ -83,8 +83,19 @@ def relaxation(
         nodes.append(found)
         if isinstance(node.operation, Elementwise):
             operation, x = node.operation, nodes[node.inputs[0]]
-            lines[k] = bounding_lines(operation.activation, operation.facts, x, outward=outward)
+            made = bounding_lines(operation.activation, operation.facts, x, outward=outward)
+            lines[k] = _kept(made)
     return nodes, lines
+
+
+def _kept(lines: Lines) -> Lines:
+    """The same lines, in memory: XLA would fuse their computation into every row of coefficients, and repeat it there.
+
+    A product with the identity is exact and is not fused (an optimization barrier is dropped before fusion).
+    """
+    leaves, treedef = jax.tree.flatten(lines)
+    together = jnp.stack(leaves, axis=-1) @ jnp.eye(len(leaves), dtype=leaves[0].dtype)
+    return jax.tree.unflatten(treedef, [together[..., i] for i in range(len(leaves))])
 
 
 def needs_backward(net: Network, target: int) -> bool:

@@ -55,23 +55,23 @@ def box(shape, seed=0, radius=0.2):
 
 
 def inner_hull(model, b, count=512, steps=20):
-    """The values at random points, and at the ends of signed gradient ascent and descent inside the box."""
+    """The values at random points, and at the ends of signed gradient ascent of every output, up and down."""
     points = jax.random.uniform(jax.random.key(0), (count, *b.lower.shape))
     points = b.lower[None] + points * (b.upper - b.lower)[None]
-    out = model(points)
-    values = [out]
-    for k in range(out.shape[1]):
-        for sign in (1.0, -1.0):
-            x = points[:8]
-            gradient = jax.grad(lambda x, k=k, sign=sign: sign * model(x)[:, k].sum())
-            move = 0.1 * (b.upper - b.lower)[None]
-            climb = jax.jit(
-                lambda x, gradient=gradient, move=move: jax.lax.fori_loop(
-                    0, steps, lambda _, x: jnp.clip(x + move * jnp.sign(gradient(x)), b.lower[None], b.upper[None]), x
-                )
-            )
-            values.append(model(climb(x)))
-    return jnp.concatenate(values)
+
+    @jax.jit
+    def climbed(points):
+        outputs = jax.eval_shape(model, points).shape[1]
+        signs = jnp.tile(jnp.concatenate([jnp.eye(outputs), -jnp.eye(outputs)]), (count // (2 * outputs), 1))
+        move = 0.1 * (b.upper - b.lower)[None]
+        uphill = jax.grad(lambda x: jnp.sum(signs * model(x)))
+
+        def step(_, x):
+            return jnp.clip(x + move * jnp.sign(uphill(x)), b.lower[None], b.upper[None])
+
+        return model(jax.lax.fori_loop(0, steps, step, points[: len(signs)]))
+
+    return jnp.concatenate([model(points), climbed(points)])
 
 
 def contains(found, values):
@@ -81,7 +81,9 @@ def contains(found, values):
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_nothing_escapes(name):
     f = al.get(name)
-    cases = [(MLP([5, 12, 12, 3], f, rngs=nnx.Rngs(1)), (5,)), (Everything(f, nnx.Rngs(2)), SHAPE)]
+    cases = [(MLP([5, 12, 12, 3], f, rngs=nnx.Rngs(1)), (5,))]
+    if name in ("relu", "gelu", "sin", "heaviside"):
+        cases.append((Everything(f, nnx.Rngs(2)), SHAPE))
     for model, shape in cases:
         b, net = box(shape), network(model, shape)
         values = inner_hull(model, b) if name != "heaviside" else model(
@@ -105,18 +107,21 @@ def test_vmap_is_the_loop_and_jit_is_eager_and_gradients_are_finite():
     net = network(model, SHAPE)
     many = jax.tree.map(lambda *v: jnp.stack(v), *[box(SHAPE, s) for s in range(3)])
     for bounds in (interval_bounds, linear_bounds):
-        together = jax.jit(jax.vmap(lambda b, bounds=bounds: bounds(net, b)))(many)
-        alone = [bounds(net, box(SHAPE, s)) for s in range(3)]
+        one = jax.jit(lambda b, bounds=bounds: bounds(net, b))
+        together, alone = jax.jit(jax.vmap(one))(many), [one(box(SHAPE, s)) for s in range(3)]
         for ends in ("lower", "upper"):
-            np.testing.assert_allclose(
-                getattr(together, ends), np.stack([getattr(a, ends) for a in alone]), rtol=1e-5, atol=2e-6
-            )
-    graphdef, params = nnx.split(model)
+            each = np.stack([getattr(a, ends) for a in alone])
+            np.testing.assert_allclose(getattr(together, ends), each, rtol=1e-5, atol=2e-6)
+    small = network(MLP([3, 4, 2], al.gelu, rngs=nnx.Rngs(0)), (3,))
+    eager, compiled = linear_bounds(small, box((3,))), jax.jit(lambda b: linear_bounds(small, b))(box((3,)))
+    np.testing.assert_allclose(eager.lower, compiled.lower, rtol=1e-5, atol=2e-6)
+    graphdef, params = nnx.split((model, MLP([3, 4, 4, 2], al.gelu, rngs=nnx.Rngs(0))))
 
     def loss(params, outward):
-        net = network(nnx.merge(graphdef, params), SHAPE)
-        a, b = interval_bounds(net, box(SHAPE), outward=outward), linear_bounds(net, box(SHAPE), outward=outward)
-        return jnp.sum(a.width) + jnp.sum(b.width) + lipschitz_bound(net)
+        images, vectors = nnx.merge(graphdef, params)
+        net, small = network(images, SHAPE), network(vectors, (3,))
+        a, b = interval_bounds(net, box(SHAPE), outward=outward), linear_bounds(small, box((3,)), outward=outward)
+        return jnp.sum(a.width) + jnp.sum(b.width) + lipschitz_bound(small)
 
     for gradient in (jax.jit(jax.grad(loss), static_argnums=1)(params, outward) for outward in (True, False)):
         assert all(bool(jnp.all(jnp.isfinite(g))) for g in jax.tree.leaves(gradient))
