@@ -169,9 +169,7 @@ def _gains(f: Any, layers: Sequence[Any], start: Start, only_last: bool) -> list
         slope = mean_absolute_slope(f)
         fans = [math.prod(layer.kernel[...].shape[:-1]) for layer in layers]
         first = only_last and len(layers) == 1
-        return [
-            math.sqrt(math.pi / (2 * fan)) / (slope if number or first else 1.0) for number, fan in enumerate(fans)
-        ]
+        return [math.sqrt(math.pi / (2 * fan)) / (slope if number or first else 1.0) for number, fan in enumerate(fans)]
     hidden = 1.0 if isinstance(f, VectorActivation) else gain(f)
     return [1.0] + [hidden] * (len(layers) - 2) + [1.0] * (len(layers) > 1)
 
