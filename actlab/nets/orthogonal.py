@@ -30,9 +30,20 @@ def cayley(raw: Float[Array, "rows columns"]) -> Float[Array, "rows columns"]:
     U, V = raw[:columns], raw[columns:]
     eye = jnp.eye(columns, dtype=raw.dtype)
     S = U - U.T + V.T @ V
-    # One factorization: (I + S)^-1 = Q gives (I + S)^-1 (I - S) = 2 Q - I.
-    inverse = jnp.linalg.solve(eye + S, eye)
+    inverse = _inverse(eye + S)  # (I + S)^-1 (I - S) = 2 (I + S)^-1 - I: one inverse gives both parts
     return jnp.concatenate([2 * inverse - eye, -2 * V @ inverse])
+
+
+@jax.custom_jvp
+def _inverse(A: Array) -> Array:
+    return jnp.linalg.inv(A)
+
+
+@_inverse.defjvp
+def _inverse_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    # By products of the inverse itself: a solve's own rule factorizes again, which costs more than the layer.
+    inverse = _inverse(*primals)
+    return inverse, -inverse @ tangents[0] @ inverse
 
 
 def bjorck(raw: Float[Array, "rows columns"], iterations: int = BJORCK_ITERATIONS) -> Float[Array, "rows columns"]:
