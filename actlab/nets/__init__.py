@@ -1,6 +1,6 @@
 """Nets: Flax NNX modules that take an activation, a function or a name."""
 
-from actlab.nets.boxes import BoxError, boxes
+from actlab.nets.boxes import BoxError, boxes, logits_by_products
 from actlab.nets.chain import Architecture, Chain, Flatten, VectorNonlinearity
 from actlab.nets.conv import ConvNet
 from actlab.nets.mlp import MLP
@@ -21,4 +21,5 @@ __all__ = [
     "bjorck",
     "boxes",
     "cayley",
+    "logits_by_products",
 ]

@@ -12,7 +12,7 @@ import optax
 from flax import nnx
 from jaxtyping import Array, Float, Key
 
-from actlab.activations import Activation, VectorActivation, as_activation, require
+from actlab.activations import Activation, VectorActivation, as_activation, crelu, groupsort, maxmin, require, resolve
 from actlab.activations.facts import FactError
 from actlab.nets.boxes import boxes
 from actlab.nets.chain import Architecture, Chain
@@ -220,3 +220,13 @@ def activation_lipschitz(net: Chain) -> Any:
 def as_unit(x: Array) -> Array:
     """Pixels from 0 to 1: bytes divided by 255, floats as they are."""
     return x.astype(jnp.float32) / 255 if x.dtype == jnp.uint8 else x
+
+
+def activation_of(name: str) -> Activation | VectorActivation:
+    """The activation of this name, as `resolve` finds it; and "maxmin", "groupsort" (of 2) and "crelu".
+
+    Raises:
+        ActivationLookupError: no activation of that name.
+    """
+    vectors = {"maxmin": maxmin, "groupsort": groupsort(), "crelu": crelu}
+    return vectors[name] if name in vectors else resolve(name)
