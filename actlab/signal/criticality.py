@@ -138,9 +138,7 @@ def _small_signals(activation: Activation) -> list[CriticalPoint]:
     return [CriticalPoint(activation.name, 0.0, 1 / slope_second, 0.0, 1.0, 1.0, drift=drift)]
 
 
-def _described(
-    activation: Activation, q: float, bias_variance: float, *, any_scale: bool = False
-) -> CriticalPoint:
+def _described(activation: Activation, q: float, bias_variance: float, *, any_scale: bool = False) -> CriticalPoint:
     m = moments(activation, 0.0, math.sqrt(q))
     weights = 1 / m.slope_second
     slope = 1 + m.value_curvature * weights

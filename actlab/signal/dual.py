@@ -141,7 +141,7 @@ def _pair(activation: Activation, p: Array, q: Array, c: Array, panels: int, nod
     layers = [w + sign * b / a * d for w in (u / a for u in us + vs) for sign in (-1, 1) for d in LAYER]
     x, wx = _composite([*crossings, *layers], base, nodes)
     inner = functools.partial(_inner, activation, su=su, sv=sv, a=a, b=b, us=us, vs=vs, base=base, nodes=nodes)
-    value, slope = jax.lax.map(lambda row: inner(row), x, batch_size=32)
+    value, slope = jax.lax.map(inner, x, batch_size=32)
     return Dual(jnp.dot(wx, value), jnp.dot(wx, slope))
 
 
@@ -171,6 +171,6 @@ def _composite(ends: list[Array], base: Array, nodes: int) -> tuple[Array, Array
     inside = jnp.clip(jnp.stack(ends), -REACH, REACH) if ends else jnp.zeros((0,), base.dtype)
     edges = jnp.sort(jnp.concatenate([base, inside]))
     half, middle = (edges[1:] - edges[:-1]) / 2, (edges[1:] + edges[:-1]) / 2
-    t = (middle[:, None] + half[:, None] * jnp.asarray(points, base.dtype)).ravel()
-    w = (half[:, None] * jnp.asarray(weights, base.dtype)).ravel()
+    t = (middle[:, None] + half[:, None] * jnp.asarray(points, base.dtype)[None, :]).ravel()
+    w = (half[:, None] * jnp.asarray(weights, base.dtype)[None, :]).ravel()
     return t, w * jnp.exp(-(t**2) / 2) / math.sqrt(2 * math.pi)

@@ -123,7 +123,12 @@ def _depth(slope: float) -> float:
 
 
 def fixed_point(
-    activation: Activation, weight_variance: float, bias_variance: float = 0.0, *, start: float = 1.0, layers: int = 10_000
+    activation: Activation,
+    weight_variance: float,
+    bias_variance: float = 0.0,
+    *,
+    start: float = 1.0,
+    layers: int = 10_000,
 ) -> FixedPoint:
     """The fixed point of the variance map that a deep net reaches from variance `start`.
 
@@ -160,9 +165,7 @@ def fixed_point(
     )
 
 
-def _described(
-    activation: Activation, q: float, weights: float, biases: float, chi: float, slope: float
-) -> FixedPoint:
+def _described(activation: Activation, q: float, weights: float, biases: float, chi: float, slope: float) -> FixedPoint:
     """With the correlation's fixed point: 1 where chi_1 <= 1, else the solution below 1."""
     if chi <= 1 + MARGIN:
         return FixedPoint(q, weights, biases, chi, slope, 1.0, chi)

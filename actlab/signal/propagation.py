@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from actlab.activations import Activation
@@ -116,9 +115,3 @@ def jacobian_spread(activation: Activation, q: float, depth: int, *, orthogonal:
     """
     fourth, second = gaussian_means(activation, ("slope_fourth", "slope_second"), 0.0, math.sqrt(q))
     return depth * (float(fourth) / float(second) ** 2 - (1.0 if orthogonal else 0.0))
-
-
-def settled(growth: Growth) -> tuple[float, float]:
-    """The mean log factor of the gradient per layer over the nets, and its standard error."""
-    values = np.asarray(growth.gradient, np.float64)
-    return float(values.mean()), float(values.std(ddof=1) / math.sqrt(values.size))
