@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,6 +130,11 @@ class VectorBijector(Bijector):
     def inverse_columns(self, y: Columns, context: Context | None) -> tuple[Columns, LogDet]:
         """The preimages and the log-determinants of the inverse."""
 
+    @property
+    def inverse_lipschitz(self) -> Any:
+        """Bounds the Euclidean length of the inverse's change over that of its argument's; infinity: not known."""
+        return math.inf
+
     def prepared(self) -> VectorBijector:
         """The same map with what depends on the parameters alone already computed; a stack asks before its scan."""
         return self
@@ -242,4 +248,3 @@ def total(bounds: Interval) -> Interval:
 def concrete(*values: Any) -> bool:
     """Whether none is traced, so that Python may look."""
     return not any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(values))
-

@@ -120,6 +120,11 @@ class Featurewise(VectorBijector):
         """`features` times [log m, log M], for every value of the parameters."""
         return _times(log_bounds(self.transform.slope), self.features)
 
+    @property
+    def inverse_lipschitz(self) -> Any:
+        """1/m."""
+        return 1 / self.transform.lower
+
     def prepared(self) -> VectorBijector:
         """The functions, bound."""
         return PerFeature(self.transform.bind(self.raw[..., None]), self.features)

@@ -28,6 +28,8 @@ from actlab.systems.flows.bijector import (
 )
 
 INVERTIBLE = "a flow must be invertible"
+ROUNDINGS = 16
+"""Relative rounding errors granted to a value and its inverse together; the zoo keeps within a few."""
 
 
 def slope_of(activation: Activation) -> Interval:
@@ -144,6 +146,20 @@ class Elementwise(Bijector):
         """[log m, log M]."""
         return log_bounds(self.slope)
 
+    def round_trip_bound(self, x: Any) -> Float[Array, "*shape"]:
+        """Bounds |inverse(forward(x)) - x| in the dtype of x, by the slope at x: what rounding does to f, over f'."""
+        x = checked(x, self.name)
+        y, log_slope = value_and_log_slope(self.activation, x)
+        origin = jnp.abs(self.activation.evaluate(jnp.zeros_like(x)))
+        return ROUNDINGS * jnp.finfo(x.dtype).eps * (jnp.abs(x) + (jnp.abs(y) + origin) * jnp.exp(-log_slope))
+
+    def a_priori_round_trip_bound(self, x: Any) -> Float[Array, "*shape"]:
+        """As `round_trip_bound` by [m, M] alone: proportional to |x| M/m, plus |f(0)| / m."""
+        x = checked(x, self.name)
+        lower, upper = (jnp.asarray(v, x.dtype) for v in (self.slope.lower, self.slope.upper))
+        origin = jnp.abs(self.activation.evaluate(jnp.zeros_like(x)))
+        return ROUNDINGS * jnp.finfo(x.dtype).eps * (jnp.abs(x) * (1 + upper / lower) + 2 * origin / lower)
+
     def forward_and_log_det(self, x: Any, condition: Any = None) -> tuple[Array, Array]:
         """f(x) and log f'(x), each of the shape of x."""
         _refuse_condition(condition)
@@ -187,8 +203,13 @@ class PerFeature(VectorBijector):
         ends = (jnp.broadcast_to(jnp.asarray(v), (self.features, 1)) for v in (bounds.lower, bounds.upper))
         return total(Interval(*ends)).rounded(self.features)
 
+    @property
+    def inverse_lipschitz(self) -> Any:
+        """1/m."""
+        return 1 / jnp.min(jnp.asarray(slope_of(self.activation).lower))
+
     def forward_columns(self, x: Columns, context: Context | None) -> tuple[Columns, LogDet]:
-        """f of every coordinate."""
+        """F of every coordinate."""
         y, log_slope = value_and_log_slope(self.activation, x)
         return y, log_slope.sum(0)
 

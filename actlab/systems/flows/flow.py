@@ -107,6 +107,7 @@ def coupling_flow(
     layers: int = 5,
     hidden: Sequence[int] = (64, 64),
     transform: Transform | None = None,
+    featurewise: Transform | None = None,
     activation: Any = "relu",
     mixing: str = "lu",
 ) -> Flow:
@@ -119,6 +120,7 @@ def coupling_flow(
         layers: couplings.
         hidden: widths of each conditioner.
         transform: of the moved features; `Mixture()` where not given.
+        featurewise: also a trained function for every feature, between mixing and coupling; none where not given.
         activation: of the conditioners.
         mixing: "lu", "orthogonal", "cayley" or "permutation".
 
@@ -133,8 +135,12 @@ def coupling_flow(
 
     def layer(key: Key[Array, ""]) -> VectorBijector:
         mixing_key, net_key = jax.random.split(key)
+        mixed = mixing_of(mixing, mixing_key, features)
         coupling = Coupling(perceptron(net_key, sizes, activation), transform, features, copied, conditions)
-        return Composed((mixing_of(mixing, mixing_key, features), coupling))
+        if featurewise is None:
+            return Composed((mixed, coupling))
+        bent = Featurewise(jnp.zeros((featurewise.outputs, features)), featurewise, features)
+        return Composed((mixed, bent, coupling))
 
     return Flow(stacked(key, layer, layers))
 

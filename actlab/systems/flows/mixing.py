@@ -29,6 +29,11 @@ class Permutation(VectorBijector):
     features: int = field(metadata={"static": True})
 
     @property
+    def inverse_lipschitz(self) -> Any:
+        """1."""
+        return 1.0
+
+    @property
     def log_det_bounds(self) -> Interval:
         """0."""
         return Interval(jnp.zeros(()), jnp.zeros(()))
@@ -51,6 +56,11 @@ class Rotation(VectorBijector):
     features: int = field(metadata={"static": True})
 
     @property
+    def inverse_lipschitz(self) -> Any:
+        """1."""
+        return 1.0
+
+    @property
     def log_det_bounds(self) -> Interval:
         """0."""
         return Interval(jnp.zeros(()), jnp.zeros(()))
@@ -70,6 +80,11 @@ class _Orthogonal(VectorBijector):
     def matrix(self) -> Array:
         """The orthogonal matrix."""
         raise NotImplementedError
+
+    @property
+    def inverse_lipschitz(self) -> Any:
+        """1."""
+        return 1.0
 
     @property
     def log_det_bounds(self) -> Interval:
@@ -155,6 +170,11 @@ class LU(VectorBijector):
         log_det = self._pivots().sum()
         return Interval(log_det, log_det).rounded(self.features)
 
+    @property
+    def inverse_lipschitz(self) -> Any:
+        """The Frobenius norm of the inverse matrix."""
+        return self.prepared().inverse_lipschitz
+
     def _pivots(self) -> Array:
         return capped(jnp.diagonal(self.raw), MOST)
 
@@ -186,6 +206,12 @@ class Factored(VectorBijector):
     order: Any
     log_det: Any
     features: int = field(metadata={"static": True})
+
+    @property
+    def inverse_lipschitz(self) -> Any:
+        """The Frobenius norm of the inverse matrix."""
+        one = jnp.eye(self.features, dtype=self.lower.dtype)
+        return jnp.linalg.norm(self.inverse_columns(one, None)[0])
 
     @property
     def log_det_bounds(self) -> Interval:

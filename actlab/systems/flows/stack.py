@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,8 +35,13 @@ class Composed(VectorBijector):
     def log_det_bounds(self) -> Interval:
         """The sum of the parts' bounds."""
         bounds = [part.log_det_bounds for part in self.parts]
-        ends = (jnp.stack([jnp.asarray(v) for v in side]) for side in zip(*((b.lower, b.upper) for b in bounds)))
+        ends = (jnp.stack([jnp.asarray(v) for v in side]) for side in ([b.lower for b in bounds], [b.upper for b in bounds]))
         return total(Interval(*ends)).rounded(len(bounds))
+
+    @property
+    def inverse_lipschitz(self) -> Any:
+        """The product of the parts'."""
+        return math.prod(part.inverse_lipschitz for part in self.parts)
 
     def prepared(self) -> VectorBijector:
         """Every part prepared."""
@@ -88,6 +94,11 @@ class Stack(VectorBijector):
     def log_det_bounds(self) -> Interval:
         """The sum of the layers' bounds."""
         return total(jax.vmap(lambda layer: layer.log_det_bounds)(self.layers)).rounded(self.depth)
+
+    @property
+    def inverse_lipschitz(self) -> Any:
+        """The product of the layers'."""
+        return jnp.prod(jax.vmap(lambda layer: jnp.asarray(layer.inverse_lipschitz))(self.layers))
 
     def layer(self, index: int) -> VectorBijector:
         """One of the layers."""

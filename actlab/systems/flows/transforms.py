@@ -1,5 +1,4 @@
-"""Transforms: what a conditioner's raw numbers mean as a monotone scalar function, with slopes bounded whatever they are.
-"""
+"""Transforms: what a conditioner's raw numbers mean as a monotone scalar function, with slopes bounded whatever they are."""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ from actlab.systems.flows.elementwise import INVERTIBLE, Sloped
 from actlab.systems.flows.rational_quadratic import RationalQuadratic
 from actlab.systems.flows.slope_mixture import SlopeMixture, algebraic_sigmoid
 
-Raw = Float[Array, "outputs features n"]
+Raw = Float[Array, "outputs *shape"]
 
 
 def capped(raw: Array, most: float) -> Array:
@@ -45,7 +44,7 @@ class Transform(abc.ABC):
 
     @abc.abstractmethod
     def bind(self, raw: Raw) -> Sloped:
-        """The member for each feature and event; near the identity where raw is 0."""
+        """The member for each element of the shape; near the identity where raw is 0."""
 
     @property
     def slope(self) -> Interval:
@@ -174,9 +173,10 @@ class BoundedSlope(Transform):
 
 @dataclass(frozen=True)
 class Mixture(Transform):
-    """A monotone network: a line and `units` shifted copies of an activation, positive weights, slope capped smoothly.
+    """A monotone network: a line and `units` shifted copies of an activation; positive weights, slope capped smoothly.
 
-    With heights h_k > 0 and total T, slope = lower + (h_0 + sum_k h_k f'_k) / (1 + T / (upper - lower)), f'_k in [0, 1].
+    With heights h_k > 0 and total T, slope = lower + (h_0 + sum_k h_k f'_k) / (1 + T / (upper - lower)),
+    every f'_k in [0, 1].
 
     Attributes:
         units: copies.
@@ -209,7 +209,7 @@ class Mixture(Transform):
         return SlopeMixture(
             self.activation,
             heights * scale[None],
-            raw[:k] + _spread(k, raw.dtype),
+            raw[:k] + _spread(k, raw),
             jnp.exp(capped(raw[2 * k + 2 :], 4.0)),
             self.lower + line * scale,
             raw[2 * k + 1],
@@ -257,7 +257,7 @@ class Copies(Transform):
         return SlopeMixture(
             self.activation,
             jax.nn.softmax(capped(raw[k : 2 * k], 6.0), axis=0),
-            raw[:k] + _spread(k, raw.dtype),
+            raw[:k] + _spread(k, raw),
             jnp.exp(capped(raw[2 * k + 1 :], 4.0)),
             jnp.zeros_like(raw[0]),
             raw[2 * k],
@@ -267,9 +267,10 @@ class Copies(Transform):
         )
 
 
-def _spread(units: int, dtype: Any) -> Array:
-    """Where the units begin: evenly over [-2.5, 2.5]."""
-    return jnp.linspace(-2.5, 2.5, units, dtype=dtype).reshape(-1, 1, 1) if units > 1 else jnp.zeros((1, 1, 1), dtype)
+def _spread(units: int, raw: Array) -> Array:
+    """Where the units begin: evenly over [-2.5, 2.5], along the first axis."""
+    places = jnp.linspace(-2.5, 2.5, units, dtype=raw.dtype) if units > 1 else jnp.zeros(1, raw.dtype)
+    return places.reshape(-1, *(1,) * (raw.ndim - 1))
 
 
 @dataclass(frozen=True)
