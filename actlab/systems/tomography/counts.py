@@ -77,14 +77,17 @@ def expected(integrals: Float[Array, "*shape"], exposure: Exposure) -> Float[Arr
 def negative_log_likelihood(
     integrals: Float[Array, "*batch views bins"], exposure: Exposure
 ) -> Float[Array, "*batch"]:
-    """The sum over the weighted rays of expected - counts log(expected): Poisson's, without its constant.
+    """The sum over the weighted rays of Poisson's -log p, less what it is where expected = counts: half the deviance.
 
-    Finite at every finite line integral, without a background too: the logarithm of the sum is taken of logarithms.
+    Finite at every finite line integral, without a background too: the logarithm of the sum is taken of logarithms. The
+    constant keeps the sum small, so that float32 resolves it.
     """
     alive = exposure.weight > 0
     log_flat, log_background = (_log(jnp.where(alive, v, 1.0)) for v in (exposure.flat, exposure.background))
     log_expected = jnp.logaddexp(log_flat - integrals, log_background)
-    terms = jnp.exp(log_expected) - exposure.counts * log_expected
+    counts = exposure.counts
+    log_counts = jnp.log(jnp.where(counts > 0, counts, 1.0))
+    terms = jnp.exp(log_expected) - counts - counts * (log_expected - log_counts)
     return jnp.sum(jnp.where(alive, exposure.weight * terms, 0.0), axis=(-2, -1))
 
 

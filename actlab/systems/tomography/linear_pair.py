@@ -66,7 +66,7 @@ def _define(primitive: Primitive, partner: Primitive, operator: Operator, shape:
     def jvp(primals: Any, tangents: Any, *, structure: Any) -> tuple[Array, Any]:
         (x, *leaves), (dx, *dleaves) = primals, tangents
         out = primitive.bind(x, *leaves, structure=structure)
-        tangent = ad.Zero.from_primal_value(out)
+        tangent = ad.Zero(jax.typeof(out).to_tangent_aval())
         if type(dx) is not ad.Zero:
             tangent = primitive.bind(dx, *leaves, structure=structure)
         if any(type(d) is not ad.Zero for d in dleaves):
