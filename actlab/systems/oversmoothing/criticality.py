@@ -1,0 +1,1 @@
+def set_critical(*a): raise NotImplementedError
