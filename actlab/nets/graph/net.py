@@ -51,6 +51,7 @@ class GraphNet(nnx.Module):
         residual: bool = False,
         norm: PairNorm | None = None,
         rate: float = 0.0,
+        inner_rate: float | None = None,
         trainable: bool = False,
         **options: Any,
     ):
@@ -67,6 +68,7 @@ class GraphNet(nnx.Module):
             residual: hidden layers add their input.
             norm: PairNorm before the activation of the hidden layers.
             rate: of the dropout before every layer, where a key is given.
+            inner_rate: another rate before the hidden layers; None: the same.
             trainable: the activation's parameters are trained with the net (as `nnx.Param`).
             **options: of the hidden layers: `heads`, `score` (attention), `alpha`, `decay` ("gcnii").
 
@@ -84,6 +86,7 @@ class GraphNet(nnx.Module):
         self.residual = residual
         self.norm = norm
         self.rate = rate
+        self.inner_rate = rate if inner_rate is None else inner_rate
 
     def __call__(
         self, operator: Sparse, x: Any, key: Key[Array, ""] | None = None, mask: Any = None
@@ -97,9 +100,9 @@ class GraphNet(nnx.Module):
             mask: 1 for real nodes, 0 for padding; only PairNorm asks.
         """
         keys = (None,) * 3 if key is None else tuple(jax.random.split(key, 3))
-        h = self.nonlinearity(self._end(self.first, operator, self._dropped(x, keys[0])))
+        h = self.nonlinearity(self._end(self.first, operator, _dropped(x, keys[0], self.rate)))
         h, _ = self._scan(operator, h, keys[1], mask, keep=False)
-        return self._end(self.last, operator, self._dropped(h, keys[2]))
+        return self._end(self.last, operator, _dropped(h, keys[2], self.rate))
 
     def states(self, operator: Sparse, x: Any, mask: Any = None) -> Float[Array, "layers nodes width"]:
         """What leaves the first and every hidden layer, activation applied."""
@@ -116,16 +119,13 @@ class GraphNet(nnx.Module):
 
         def layer(carry: Array, this: tuple[Any, Any]) -> tuple[Array, Any]:
             state, key = this
-            y = nnx.merge(graphdef, state)(operator, self._dropped(carry, key), h, self.nonlinearity)
+            y = nnx.merge(graphdef, state)(operator, _dropped(carry, key, self.inner_rate), h, self.nonlinearity)
             y = y if self.norm is None else pair_norm(y, self.norm, mask=mask)
             y = self.nonlinearity(y)
             y = carry + y if self.residual else y
             return y, y if keep else None
 
         return jax.lax.scan(layer, h, (stacked, keys))
-
-    def _dropped(self, x: Any, key: Any) -> Any:
-        return x if key is None or self.rate == 0 else dropout(key, x, self.rate)
 
     def _end(self, layer: Any, operator: Sparse, x: Any) -> Array:
         return layer(x) if isinstance(layer, Linear) else layer(operator, x, None, self.nonlinearity)
@@ -142,6 +142,10 @@ class Linear(nnx.Module):
     def __call__(self, x: Any) -> Float[Array, "nodes outputs"]:
         """x W + b."""
         return x @ self.kernel[...] + self.bias[...][None]
+
+
+def _dropped(x: Any, key: Any, rate: float) -> Any:
+    return x if key is None or rate == 0 else dropout(key, x, rate)
 
 
 def _ends(

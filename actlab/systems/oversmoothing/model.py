@@ -36,7 +36,8 @@ class Recipe:
         residual: hidden layers add their input.
         norm: PairNorm of the hidden layers.
         start: of the weights: "published" (Glorot's), or "critical" (see `set_critical`; for "gcn" alone).
-        rate: of dropout, before every layer; with the critical start before the first alone.
+        rate: of dropout, before every layer.
+        inner_rate: of dropout before the hidden layers, if another.
         learning_rate: Adam's.
         decay: of the hidden layers' weights, in the loss.
         decay_first: of the first layer's.
@@ -55,6 +56,7 @@ class Recipe:
     norm: PairNorm | None = None
     start: Start = "published"
     rate: float = 0.5
+    inner_rate: float | None = None
     learning_rate: float = 0.01
     decay: float = 5e-4
     decay_first: float = 5e-4
@@ -139,6 +141,7 @@ def build(problem: Problem, activation: Any, recipe: Recipe, key: Any) -> GraphN
         residual=recipe.residual,
         norm=recipe.norm,
         rate=recipe.rate,
+        inner_rate=recipe.inner_rate,
         **options,
     )
     if recipe.start == "critical":
