@@ -67,7 +67,9 @@ def load_citation(folder: str | Path, name: str) -> NodeClassification:
         with np.load(path, allow_pickle=False) as arrays:
             found = {key: np.asarray(arrays[key]) for key in ARRAYS}
     except KeyError as error:
-        raise DataError(f"{path} has no array {error.args[0].split()[0]!r}; it must hold {', '.join(ARRAYS)}") from error
+        raise DataError(
+            f"{path} has no array {error.args[0].split()[0]!r}; it must hold {', '.join(ARRAYS)}"
+        ) from error
     except (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{path} is not a readable npz file without pickles: {error}") from error
     return _checked(path, name, found)

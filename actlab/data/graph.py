@@ -45,7 +45,9 @@ class Sparse:
         """
         rows, columns, values = np.asarray(rows), np.asarray(columns), np.asarray(values)
         if not rows.ndim == columns.ndim == values.ndim == 1 or not len(rows) == len(columns) == len(values):
-            raise GraphError(f"rows, columns, values have shapes {rows.shape}, {columns.shape}, {values.shape}, not (n,)")
+            raise GraphError(
+                f"rows, columns, values have shapes {rows.shape}, {columns.shape}, {values.shape}, not (n,)"
+            )
         for name, index, limit in (("rows", rows, shape[0]), ("columns", columns, shape[1])):
             if len(index) and not 0 <= index.min() <= index.max() < limit:
                 raise GraphError(f"{name} reach from {index.min()} to {index.max()}; they must lie in [0, {limit})")

@@ -105,13 +105,14 @@ def set_critical(key: Key[Array, ""], net: GraphNet, operator: Sparse, x: Any, d
         raise ValueError(f"a critical start pairs channels: width = {width} must be even")
     pair, half = pairing(net.nonlinearity.activation, deviation), width // 2
     first_key, hidden_key, last_key = jax.random.split(key, 3)
+    depth = 0 if hidden is None else hidden.kernel[...].shape[0]
     projection = jax.random.normal(first_key, (inputs, half))
+    projection = _without(_collapsed_direction(operator, x, inputs, depth), projection)
     field = operator @ (x @ projection)
     projection = projection * (deviation / jnp.sqrt(jnp.mean(jnp.square(field))))
     first.kernel[...] = jnp.concatenate([projection, -projection], 1)
     first.bias[...] = jnp.broadcast_to(pair.centre, (width,))
     if hidden is not None:
-        depth = hidden.kernel[...].shape[0]
         gains = 1.0 / (pair.slope * jnp.sqrt(graph_factors(operator, field, depth)))
         rotation = gains[:, None, None] / 2 * orthogonal(hidden_key, depth, half)
         across = jnp.concatenate([rotation, -rotation], 2)
@@ -121,3 +122,15 @@ def set_critical(key: Key[Array, ""], net: GraphNet, operator: Sparse, x: Any, d
     readout = jax.random.normal(last_key, (half, outputs)) / (2 * pair.slope * deviation * math.sqrt(half))
     last.kernel[...] = jnp.concatenate([readout, -readout], 0)
     last.bias[...] = jnp.zeros(outputs)
+
+
+def _collapsed_direction(operator: Sparse, x: Any, inputs: int, depth: int) -> Float[Array, " inputs"]:
+    """The features' mean with the weights that `depth` layers of the graph make of a constant."""
+    state = jnp.ones((operator.shape[0], 1))
+    for_all = jax.lax.fori_loop(0, depth + 2, lambda _, z: operator @ z, state)
+    return jax.grad(lambda w: jnp.sum(for_all * (x @ w)))(jnp.zeros((inputs, 1)))[:, 0]
+
+
+def _without(direction: Float[Array, " inputs"], kernel: Float[Array, "inputs half"]) -> Float[Array, "inputs half"]:
+    unit = direction / jnp.maximum(jnp.linalg.norm(direction), 1e-30)
+    return kernel - unit[:, None] * (unit @ kernel)[None]

@@ -19,9 +19,7 @@ REACH, POINTS = 9.0, 721
 """The Gaussian's grid: the trapezoidal rule, exact to rounding for smooth functions, 1e-5 at a kink on a point."""
 
 
-def dual(
-    activation: Activation, covariance: Float[Array, "nodes nodes"]
-) -> Float[Array, "nodes nodes"]:
+def dual(activation: Activation, covariance: Float[Array, "nodes nodes"]) -> Float[Array, "nodes nodes"]:
     """E[f(u_i) f(u_j)] for u ~ N(0, covariance), all pairs at once.
 
     With a_n(q) the Hermite coefficients of t -> f(sqrt(q) t), this is sum_n a_n(q_i) a_n(q_j) rho_ij^n. Degrees from
