@@ -140,7 +140,7 @@ class Linear(nnx.Module):
         self.bias = nnx.Param(jnp.zeros(outputs))
 
     def __call__(self, x: Any) -> Float[Array, "nodes outputs"]:
-        """x W + b."""
+        """X W + b."""
         return x @ self.kernel[...] + self.bias[...][None]
 
 

@@ -98,7 +98,7 @@ def kernel_spread(
 
 
 def collapse_depth(relative: Any, threshold: float) -> np.ndarray:
-    """The depth at which each curve first falls below the threshold, interpolated in the logarithm; inf if it never does.
+    """The depth at which each curve first falls below the threshold, interpolated in the logarithm; else inf.
 
     Args:
         relative: (..., layers), variance between nodes over mean square, from depth 0.

@@ -167,8 +167,8 @@ def train(
         recipe: everything else.
         keys: shape (seeds,): of weights and dropout.
         mapping: "vmap": all seeds at each step; "map": one seed after another within each chunk, and none that has
-            stopped. The numbers agree up to rounding; on a CPU wide nets take half the time one after another, since one
-            net's layer stays in the cache.
+            stopped. The numbers agree up to rounding; on a CPU wide nets take half the time one after another, since
+            one net's layer stays in the cache.
         chunk: epochs between two looks at which seeds still train.
         report: called with a line after each chunk.
     """
