@@ -84,7 +84,7 @@ class GraphNet(nnx.Module):
         self.hidden = _stacked(_hidden(kind, width, options), depth if kind == "gcnii" else depth - 2, rngs)
         self.kind: Kind = kind
         self.residual = residual
-        self.norm = norm
+        self.norm: PairNorm | None = norm
         self.rate = rate
         self.inner_rate = rate if inner_rate is None else inner_rate
 

@@ -128,7 +128,7 @@ def build(problem: Problem, activation: Any, recipe: Recipe, key: Any) -> GraphN
     Raises:
         ValueError: a critical start of another net than a plain "gcn".
     """
-    options = {"alpha": recipe.alpha, "decay": recipe.theta} if recipe.kind == "gcnii" else {}
+    options: dict[str, Any] = {"alpha": recipe.alpha, "decay": recipe.theta} if recipe.kind == "gcnii" else {}
     net_key, start_key = jax.random.split(key)
     net = GraphNet(
         problem.features,

@@ -45,8 +45,10 @@ class Problem:
         totals = np.zeros(data.nodes)
         np.add.at(totals, rows, values)
         x = Sparse.of(rows, columns, values / totals[rows], (data.nodes, data.feature_count))
-        index = [jnp.asarray(part, jnp.int32) for part in (data.labels, data.train, data.val, data.test)]
-        return cls(Graph.from_links(data.links, data.nodes), x, *index, data.name, int(data.labels.max()) + 1)
+        parts = (data.labels, data.train, data.val, data.test)
+        y, train, val, test = (jnp.asarray(part, jnp.int32) for part in parts)
+        graph, classes = Graph.from_links(data.links, data.nodes), int(data.labels.max()) + 1
+        return cls(graph, x, y, train, val, test, data.name, classes)
 
     @property
     def features(self) -> int:
