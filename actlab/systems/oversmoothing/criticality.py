@@ -16,8 +16,8 @@ from actlab.activations import Activation
 from actlab.data.graph import Sparse
 from actlab.nets.graph import GraphConvolution, GraphNet
 
-DEVIATION = 0.5
-"""Of the preactivations around the centre: small enough to be nearly linear, large enough to be used."""
+DEVIATION = 0.05
+"""Of the preactivations around the centre: small enough for the net to start nearly linear."""
 CENTRES = np.concatenate([[0.0], np.linspace(-2.5, 2.5, 21)])
 POINTS, REACH = 801, 8.0
 
