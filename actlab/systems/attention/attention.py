@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any, Literal
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from actlab.systems.attention import pallas_kernel
 from actlab.systems.attention.block_bounds import largest_scores, score_bounds
 from actlab.systems.attention.gate import Gate
 from actlab.systems.attention.kernel import attend, pairs_of
@@ -15,6 +17,7 @@ from actlab.systems.attention.visibility import Visibility
 
 Skip = Literal["bounds", "scores", "none"]
 Scale = Literal["length", "sum"]
+Kernel = Literal["auto", "loop", "pallas"]
 
 
 def gated_attention(
@@ -29,6 +32,7 @@ def gated_attention(
     scale: Scale = "length",
     skip: Skip = "bounds",
     block: int = 128,
+    kernel: Kernel = "auto",
 ) -> Float[Array, "batch queries heads e"]:
     """out_i = (1 / n_i) sum_j weight(q_i . k_j / sqrt(d)) v_j over the keys that query i sees.
 
@@ -47,6 +51,8 @@ def gated_attention(
         skip: blocks with a proved bound below the gate ("bounds"), or with no computed score above it ("scores", half
             of the forward cost, for when bounds prove nothing), or none but the invisible ones.
         block: queries, and keys, of a block.
+        kernel: "loop" over a list of block pairs, in plain JAX; "pallas", for GPUs (float32; interpreted elsewhere);
+            "auto" is pallas where the default backend is a GPU.
 
     Raises:
         ValueError: shapes that do not fit.
@@ -69,7 +75,11 @@ def gated_attention(
     if scale == "sum":  # one more value of 1 adds up the weights
         v_rows = jnp.concatenate([v_rows, jnp.ones((*v_rows.shape[:2], 1), v.dtype)], axis=-1)
     visit = _visited(by_head, q_rows, k_rows, seen, skip, block)
-    out = jnp.asarray(attend(block, by_head, q_rows, k_rows, v_rows, seen, pairs_of(visit)))
+    gpu = jax.default_backend() == "gpu"
+    if kernel == "pallas" or (kernel == "auto" and gpu):
+        out = jnp.asarray(pallas_kernel.attend(block, not gpu, by_head, q_rows, k_rows, v_rows, seen, visit))
+    else:
+        out = jnp.asarray(attend(block, by_head, q_rows, k_rows, v_rows, seen, pairs_of(visit)))
     if scale == "sum":
         out = out[..., :-1] / jnp.maximum(out[..., -1:], 1e-6)
     out = jnp.moveaxis(out.reshape(batch, heads, -1, out.shape[-1]), 1, 2)[:, :queries]
