@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from actlab.activations.definition import Definition, compute_dtype, derivative
+from actlab.activations.definition import Definition, compute_dtype, formula
 from actlab.activations.domain import REAL_LINE, Domain
 from actlab.activations.facts import Facts
 from actlab.activations.interval import Interval
@@ -131,7 +131,7 @@ class Elementary(Activation):
         """f(x) for a floating array."""
         domains = self.definition.domains
         parameters = {k: _as_array(v, x, domains.get(k, REAL_LINE)) for k, v in self.parameters.items()}
-        return derivative(self.definition, 0, x, parameters)
+        return formula(self.definition, x, parameters)
 
     @property
     def facts(self) -> Facts:
