@@ -66,7 +66,10 @@ class Activation(abc.ABC):
             ValueError: the dtype has too many values to try them all.
         """
         if jnp.finfo(dtype).bits != 16:
-            raise ValueError(f"slope_in tries every input of a 16-bit dtype; {jnp.dtype(dtype).name} has too many")
+            raise ValueError(
+                f"slope_in tries every input of a 16-bit dtype; {jnp.dtype(dtype).name} has too many: for float32 ask "
+                "actlab.proofs.float_audit.audit_floats, or `actlab certify NAME --audit --exhaustive`"
+            )
         patterns = jnp.arange(2**16, dtype=jnp.uint16)
         inputs = jax.lax.bitcast_convert_type(patterns, dtype)
         slopes = np.asarray(self.slope(inputs[jnp.isfinite(inputs)]), np.float64)
