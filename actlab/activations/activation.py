@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable
+import contextlib
+import contextvars
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, overload
 
@@ -18,6 +20,26 @@ from actlab.activations.facts import Facts
 from actlab.activations.interval import Interval
 
 Function = Callable[..., Any]
+_INTERCEPTOR: contextvars.ContextVar[Function | None] = contextvars.ContextVar("interceptor", default=None)
+
+
+@contextlib.contextmanager
+def intercepted(application: Function) -> Iterator[None]:
+    """While inside, calling an activation calls `application(activation, x)`: how a tracer keeps it in one piece.
+
+    Holds for scalar and vector activations, in this thread.
+    """
+    token = _INTERCEPTOR.set(application)
+    try:
+        yield
+    finally:
+        _INTERCEPTOR.reset(token)
+
+
+def apply(activation: Any, x: Array) -> Array:
+    """`activation.evaluate(x)`, or what stands in its place inside `intercepted`."""
+    application = _INTERCEPTOR.get()
+    return activation.evaluate(x) if application is None else application(activation, x)
 
 
 class Activation(abc.ABC):
@@ -45,7 +67,7 @@ class Activation(abc.ABC):
         Raises:
             TypeError: x is not of a floating dtype (nothing is silently cast).
         """
-        return self.evaluate(floating(x, self.name))
+        return apply(self, floating(x, self.name))
 
     def slope(self, x: Any) -> Float[Array, "*shape"]:
         """f'(x), elementwise: the derivative that autodiff uses, the declared choice at a kink."""
@@ -128,7 +150,7 @@ class Elementary(Activation):
         if x is None and not parameters:
             raise TypeError(f"{self.name} takes an array, or keyword parameters alone to bind them")
         bound = self.bind(**parameters) if parameters else self
-        return bound if x is None else bound.evaluate(floating(x, self.name))
+        return bound if x is None else apply(bound, floating(x, self.name))
 
     def evaluate(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """f(x) for a floating array."""

@@ -14,6 +14,7 @@ BAD_INPUT = (
     "actlab.activations:FactError",
     "actlab.activations:ActivationLookupError",
     "actlab.activations:NotElementwiseError",
+    "actlab.bounds:UnsupportedLayerError",
     "actlab.cli.where:WhereError",
     "actlab.config:ConfigError",
     "actlab.data:DataError",
