@@ -28,7 +28,7 @@ def gated_attention(
     *,
     causal: bool = False,
     window: int | None = None,
-    keys: Bool[Array, "batch keys"] | None = None,
+    keys: Bool[Array, "..."] | None = None,
     scale: Scale = "length",
     skip: Skip = "bounds",
     block: int = 128,
@@ -45,7 +45,7 @@ def gated_attention(
         gate: see `actlab.systems.attention.gate`; its temperature of shape () or (heads,).
         causal: query i sees keys up to i; needs as many queries as keys.
         window: query i sees keys with |i - j| < window.
-        keys: which keys exist (padding).
+        keys: which keys exist (padding), of shape (batch, keys).
         scale: n_i is the number of visible keys ("length": Wortsman et al. 2023, arXiv:2309.08586), or the sum of the
             weights, at least 1e-6 ("sum").
         skip: blocks with a proved bound below the gate ("bounds"), or with no computed score above it ("scores", half

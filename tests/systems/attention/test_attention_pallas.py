@@ -49,7 +49,7 @@ def test_forward_and_backward_lower_to_triton_without_a_gpu(name):
     q, k = shape((4, 256, 64), jnp.float32), shape((2, 256, 64), jnp.float32)
 
     def loss(gate, q, k, v, seen, visit):
-        return jnp.sum(pallas_kernel.attend(64, False, gate, q, k, v, seen, visit) ** 2)
+        return jnp.sum(jnp.square(jnp.asarray(pallas_kernel.attend(64, False, gate, q, k, v, seen, visit))))
 
     seen = Visibility(shape((2, 256), jnp.bool_), True, 100)
     traced = jax.jit(jax.grad(loss, argnums=(0, 1, 2, 3))).trace(gate, q, k, k, seen, shape((4, 4, 4), jnp.bool_))

@@ -42,7 +42,7 @@ def bits(tree) -> list[bytes]:
 
 def density(gate: Gate, q, k) -> float:
     by_head = [jnp.moveaxis(x, 2, 1).reshape(-1, x.shape[1], x.shape[3]) for x in (q / np.sqrt(q.shape[-1]), k)]
-    return float(jnp.mean(score_bounds(*by_head, BLOCK) > gate.least_score()))
+    return float(jnp.mean(score_bounds(by_head[0], by_head[1], BLOCK) > gate.least_score()))
 
 
 CASES = [
@@ -149,7 +149,9 @@ def test_memory_grows_with_the_length_not_its_square():
         gate = Gate(al.gelu, 1.0, 0.5, GELU_AT_HALF)
         loss = lambda q, k, v: jnp.sum(gated_attention(q, k, v, gate, block=64))  # noqa: E731
         compiled = jax.jit(jax.grad(loss, argnums=(0, 1, 2))).lower(x, x, x).compile()
-        return compiled.memory_analysis().temp_size_in_bytes
+        analysis = compiled.memory_analysis()
+        assert analysis is not None
+        return analysis.temp_size_in_bytes
 
     small, large = peak(1024), peak(4096)
     assert large < 8 * small
