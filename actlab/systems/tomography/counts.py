@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float, Key
 
 from actlab.systems.tomography.geometry import Geometry
@@ -43,7 +44,7 @@ class Exposure:
         """
         counts = jnp.asarray(counts)
         dtype = jnp.float64 if counts.dtype == jnp.float64 else jnp.float32
-        if not isinstance(counts, jax.core.Tracer) and not bool(jnp.all(jnp.isfinite(counts) & (counts >= 0))):
+        if not isinstance(counts, Tracer) and not bool(jnp.all(jnp.isfinite(counts) & (counts >= 0))):
             raise ValueError("counts: some are negative or not finite; give such rays the weight 0 and the counts 0")
         filled = {"flat": flat, "background": background, "weight": weight}
         for name, value in filled.items():
@@ -51,7 +52,9 @@ class Exposure:
             try:
                 filled[name] = jnp.broadcast_to(_aligned(value, counts.ndim), counts.shape)
             except ValueError as error:
-                raise ValueError(f"{name} of shape {value.shape} does not fit counts of shape {counts.shape}") from error
+                raise ValueError(
+                    f"{name} of shape {value.shape} does not fit counts of shape {counts.shape}"
+                ) from error
         alive = (filled["flat"] > 0) & (filled["background"] >= 0)
         return cls(counts.astype(dtype), filled["flat"], filled["background"], filled["weight"] * alive)
 
@@ -70,13 +73,11 @@ class Exposure:
 
 
 def expected(integrals: Float[Array, "*shape"], exposure: Exposure) -> Float[Array, "*shape"]:
-    """flat exp(-p) + background."""
+    """Expected counts: flat exp(-p) + background."""
     return exposure.flat * jnp.exp(-integrals) + exposure.background
 
 
-def negative_log_likelihood(
-    integrals: Float[Array, "*batch views bins"], exposure: Exposure
-) -> Float[Array, "*batch"]:
+def negative_log_likelihood(integrals: Float[Array, "*batch views bins"], exposure: Exposure) -> Float[Array, "*batch"]:
     """The sum over the weighted rays of Poisson's -log p, less what it is where expected = counts: half the deviance.
 
     Finite at every finite line integral, without a background too: the logarithm of the sum is taken of logarithms. The
@@ -128,7 +129,9 @@ def held_out_rays(key: Key[Array, ""], exposure: Exposure, share: float = 0.1) -
     return exposure.weighted(exposure.weight * ~out), exposure.weighted(exposure.weight * out)
 
 
-def score(geometry: Geometry, image: Float[Array, "*batch rows columns"], exposure: Exposure) -> Float[Array, "*batch"]:
+def score(
+    geometry: Geometry, image: Float[ArrayLike, "*batch rows columns"], exposure: Exposure
+) -> Float[Array, "*batch"]:
     """Poisson deviance per ray of an image's predictions of the weighted rays."""
     return deviance(project(geometry, image), exposure)
 

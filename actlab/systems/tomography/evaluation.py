@@ -146,13 +146,14 @@ def _evaluated(activation: Activation, name: str, seeds: tuple[int, ...], settin
             panels += reconstruction_panels(name, found.image[0], data.truth[0])
             curves.append(_convergence(name, found, settings))
     empty = next(m for m in rows if m.name == f"bias where attenuation is 0, {AIR}")
-    note = f"Where there is nothing, {name} sees {1e3 * empty.mean:.3g}e-3 per mm on average; the grains have 4e-3 and more."
+    note = (
+        f"Where there is nothing, {name} sees {1e3 * empty.mean:.3g}e-3 per mm on average; "
+        "the grains have 4e-3 and more."
+    )
     return Evaluation(tuple(rows), tuple(curves), (note,), heatmaps=tuple(panels))
 
 
-def image_measurements(
-    name: str, kind: str, images: Array, data: Scans, seeds: tuple[int, ...]
-) -> list[Measurement]:
+def image_measurements(name: str, kind: str, images: Array, data: Scans, seeds: tuple[int, ...]) -> list[Measurement]:
     """What an image says of itself beside the truth, the headline first."""
     truth = data.truth
     values = {
@@ -212,7 +213,7 @@ SYSTEM = System(
     name="tomography",
     title="Tomography",
     question="As the output of a reconstructed image, does it keep attenuation nonnegative, and at what price?",
-    data="Random ellipses in air and in a bath, 64 x 64 pixels, 45 views of 3000 photons a bin, simulated in closed form",
+    data="Random ellipses in air and in a bath, 64 x 64 pixels, 45 views of 3000 photons a bin, in closed form",
     evaluate=evaluate,
     references=references,
 )

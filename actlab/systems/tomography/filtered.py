@@ -7,7 +7,7 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float
 
 from actlab.systems.tomography.geometry import Geometry
 
@@ -23,7 +23,7 @@ WINDOWS: dict[str, Any] = {
 
 
 def filtered_backprojection(
-    geometry: Geometry, integrals: Float[Array, "*batch views bins"], window: Window = "ramp"
+    geometry: Geometry, integrals: Float[ArrayLike, "*batch views bins"], window: str = "ramp"
 ) -> Float[Array, "*batch rows columns"]:
     """The image (1/mm) whose line integrals these would be, were they complete and free of noise.
 
@@ -37,6 +37,7 @@ def filtered_backprojection(
     """
     if window not in WINDOWS:
         raise ValueError(f"no filter window {window!r}; known: {', '.join(WINDOWS)}")
+    integrals = jnp.asarray(integrals)
     shrink = geometry.source_to_axis / geometry.source_to_detector if geometry.fan else 1.0
     width = geometry.bin_width * shrink  # of a bin where the axis is
     if geometry.fan:

@@ -93,7 +93,11 @@ class Geometry:
         return replace(self, angles=self.angles[views])
 
     def __repr__(self) -> str:
-        beam = f"fan {self.source_to_axis:g} + {self.source_to_detector - self.source_to_axis:g} mm" if self.fan else "parallel"
+        beam = (
+            f"fan {self.source_to_axis:g} + {self.source_to_detector - self.source_to_axis:g} mm"
+            if self.fan
+            else "parallel"
+        )
         rows, columns = self.shape
         return f"{beam}, {rows} x {columns} pixels of {self.pixel:g} mm, {self.bins} bins of {self.bin_width:g} mm"
 
@@ -196,7 +200,7 @@ def _shape(shape: Any) -> tuple[int, int]:
     return int(pair[0]), int(pair[1])
 
 
-def _positive(**values: float) -> None:
+def _positive(**values: Any) -> None:
     for name, value in values.items():
         if not (value > 0 and math.isfinite(value)):
             raise GeometryError(f"{name} = {value!r} must be positive and finite")

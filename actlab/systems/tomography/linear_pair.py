@@ -83,7 +83,7 @@ def _define(primitive: Primitive, partner: Primitive, operator: Operator, shape:
 
     def batch(arguments: Any, axes: Any, *, structure: Any) -> tuple[Array, int]:
         (x, *leaves), (axis, *others) = arguments, axes
-        if all(other is batching.not_mapped for other in others):
+        if not any(isinstance(other, int) for other in others):  # None: not mapped
             return primitive.bind(jnp.moveaxis(x, axis, 0), *leaves, structure=structure), 0
         return jax.vmap(lambda *a: plain(*a, structure=structure), axes)(*arguments), 0
 

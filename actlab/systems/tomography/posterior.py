@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -93,7 +93,7 @@ def maximum_a_posteriori(
         z, state = carry
         value, gradient = jax.value_and_grad(objective)(z)
         updates, state = optimizer.update(gradient, state)
-        return (z + updates, state), value
+        return (z + cast(Array, updates), state), value
 
     (z, _), values = jax.lax.scan(step, (z, optimizer.init(z)), None, length=recipe.steps)
     image = unit * activation(z)
@@ -140,7 +140,7 @@ def tuned(
 
 
 def typical_attenuation(geometry: Geometry, exposure: Exposure) -> Float[Array, ""]:
-    """A scale for the image from the counts alone: 99th percentile of the line integrals over the field's edge, 1/mm."""
+    """A scale for the image, 1/mm, from the counts alone: 99th percentile of the line integrals over the edge."""
     integrals = exposure.line_integrals
     longest = geometry.pixel * max(geometry.shape)
     return jnp.maximum(jnp.percentile(integrals, 99.0), 1e-3) / np.float32(longest)

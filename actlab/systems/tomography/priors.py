@@ -13,15 +13,15 @@ Prior = Callable[[Any], Any]
 
 
 def smoothed_tv(epsilon: float = 0.02) -> Prior:
-    """sum sqrt(|grad x|^2 + epsilon^2) - epsilon: total variation, differentiable; convex.
+    """Total variation made differentiable: sum sqrt(|grad x|^2 + epsilon^2) - epsilon; convex.
 
-    Source: Rudin, Osher & Fatemi 1992, Physica D 60:259; the smoothing of Vogel & Oman 1996, SIAM J. Sci. Comput. 17:227.
+    Source: Rudin, Osher & Fatemi 1992, Physica D 60:259; smoothed as in Vogel & Oman 1996, SIAM J. Sci. Comput. 17:227.
     """
     return lambda image: jnp.sum(jnp.sqrt(squared_gradient(image) + epsilon**2) - epsilon, axis=(-2, -1))
 
 
 def log_tv(epsilon: float = 0.02, width: float = 0.1) -> Prior:
-    """sum width log(1 + |grad x| / width), smoothed: small steps cost as in TV, large ones hardly more; not convex.
+    """Sum of width log(1 + |grad x| / width), smoothed: small steps cost as in TV, large ones hardly more; not convex.
 
     An edge costs only the logarithm of its height, so flat regions are kept flat without lowering what stands out.
 
@@ -36,7 +36,7 @@ def log_tv(epsilon: float = 0.02, width: float = 0.1) -> Prior:
 
 
 def quadratic(image: Float[Array, "*batch rows columns"]) -> Float[Array, "*batch"]:
-    """sum |grad x|^2 / 2: a smooth image."""
+    """Half the sum of |grad x|^2: smooth images are cheap."""
     return 0.5 * jnp.sum(squared_gradient(image), axis=(-2, -1))
 
 

@@ -15,13 +15,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float
 
 from actlab.systems.tomography.geometry import Geometry
 from actlab.systems.tomography.linear_pair import linear_pair
 
 
-def project(geometry: Geometry, image: Float[Array, "*batch rows columns"]) -> Float[Array, "*batch views bins"]:
+def project(geometry: Geometry, image: Float[ArrayLike, "*batch rows columns"]) -> Float[Array, "*batch views bins"]:
     """A x: the mean over each bin of the line integrals through the image.
 
     Args:
@@ -40,7 +40,7 @@ def project(geometry: Geometry, image: Float[Array, "*batch rows columns"]) -> F
 
 
 def backproject(
-    geometry: Geometry, sinogram: Float[Array, "*batch views bins"]
+    geometry: Geometry, sinogram: Float[ArrayLike, "*batch views bins"]
 ) -> Float[Array, "*batch rows columns"]:
     """A' y: the transpose of `project`, with its very coefficients (no filter, no weights).
 
@@ -75,11 +75,11 @@ class _View:
         self.along, self.across = jnp.where(self.turned, rows, columns), jnp.where(self.turned, columns, rows)
 
     def position(self, index: Array) -> Array:
-        """q of a pixel coordinate along the row."""
+        """The position q of a pixel coordinate along the row."""
         return (index - (self.along - 1) / 2) * self.geometry.pixel
 
     def height(self, count: int, dtype: Any) -> Array:
-        """z of every row."""
+        """The position z of every row."""
         return (jnp.arange(count, dtype=dtype) - (self.across - 1) / 2) * self.geometry.pixel
 
     def shadow(self, q: Array, z: Array) -> Array:
