@@ -19,8 +19,8 @@ from jaxtyping import Array, Bool, Float, Float32, Float64, Int
 from actlab.activations import Interval
 from actlab.bounds import interval_bounds, linear_bounds, margins, network
 from actlab.nets import Chain, logits_by_products
+from actlab.nets.form import Form, parted
 from actlab.systems.robustness.attack import NORMS, Norm, margin
-from actlab.systems.robustness.form import Form, parted
 from actlab.systems.robustness.segments import features_lipschitz, net_lipschitz, segments
 
 Bounds = Literal["interval", "linear"]

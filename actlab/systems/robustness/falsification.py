@@ -11,9 +11,9 @@ import numpy as np
 from jaxtyping import Array, Bool, Float32, Float64, Int, Key
 
 from actlab.nets import Chain, logits_by_products
+from actlab.nets.form import Form, parted
 from actlab.systems.robustness.attack import USUAL, Attack, Norm, attacked
 from actlab.systems.robustness.certificates import ROWS, clean_margins
-from actlab.systems.robustness.form import Form, parted
 
 
 def attacked_accuracy(

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from flax import nnx
 
-from actlab.nets import Chain
+from actlab.nets.chain import Chain
 
 
 @dataclass(frozen=True, eq=False)
