@@ -98,12 +98,9 @@ def _claims(outcomes: dict[tuple[str, str], Outcome], seeds: tuple[int, ...]) ->
             ratio = getattr(flat, field) / getattr(steep, field)
             m = Measurement(f"{what}, {FLAT} / {STEEP}, {way}", FLAT, ratio, "", "neither", seeds)
             claims.append(Claim(f"{way}: {FLAT}'s {what} is smaller than {STEEP}'s", SOURCE, m, at_most=1.0))
-        gain = (flat.radius / steep.radius) * (flat.lipschitz / steep.lipschitz)
-        m = Measurement(
-            f"gain in radius / fall of the constant, {FLAT} against {STEEP}, {way}", FLAT, gain, "", "neither", seeds
-        )
-        statement = f"{way}: {FLAT}'s certified radius grows by less than its Lipschitz constant falls"
-        claims.append(Claim(statement, SOURCE, m, at_most=1.0))
+        ratio = flat.radius / steep.radius
+        m = Measurement(f"mean certified radius, {FLAT} / {STEEP}, {way}", FLAT, ratio, "", "neither", seeds)
+        claims.append(Claim(f"{way}: {FLAT}'s certified radius is no larger than {STEEP}'s", SOURCE, m, at_most=1.0))
     return claims
 
 
@@ -130,6 +127,13 @@ def _curves(outcomes: dict[tuple[str, str], Outcome], settings: Settings) -> lis
                     values = 100 * (o.certified if how == "certified" else o.attacked)
                     title = f"certified against empirical, {way}"
                     curves.append(
-                        Curve(title, f"{name}, {how}", np.asarray(arm.radii), values, f"radius, {arm.norm}", "%")
+                        Curve(
+                            title,
+                            f"{name}, {how}",
+                            np.asarray(arm.radii),
+                            values,
+                            f"radius, {arm.norm}",
+                            "test images, %",
+                        )
                     )
     return curves
