@@ -4,7 +4,7 @@ import importlib
 
 from actlab.measurement import System
 
-NAMES: tuple[str, ...] = ("outliers", "uncertainty", "tomography")
+NAMES: tuple[str, ...] = ("outliers", "uncertainty", "oversmoothing", "tomography")
 
 
 def load(name: str) -> System:
