@@ -120,6 +120,6 @@ def _with_loops(adjacency: Sparse) -> tuple[Sparse, Array]:
     order = np.lexsort((columns, rows))
     rows, columns = rows[order], columns[order]
     pieces = None if adjacency.pieces is None else Pieces.of(rows, columns, nodes)
-    places = (jnp.asarray(part, jnp.int32) for part in (rows, columns))
-    loops = Sparse(*places, jnp.ones(len(rows), adjacency.values.dtype), adjacency.shape, pieces)
+    values = jnp.ones(len(rows), adjacency.values.dtype)
+    loops = Sparse(jnp.asarray(rows, jnp.int32), jnp.asarray(columns, jnp.int32), values, adjacency.shape, pieces)
     return loops, jnp.asarray(order, jnp.int32)

@@ -64,8 +64,11 @@ def evaluate(activation: Any, seeds: Sequence[int], settings: Settings = STANDAR
         _law(activation, Graph.from_links(links, len(nodes)), seeds, settings),
         _by_depth(activation, Problem.of(data), seeds, settings),
     )
-    measurements, curves, notes = (tuple(item for part in parts for item in part[i]) for i in range(3))
-    return Evaluation(measurements, curves, notes)
+    return Evaluation(
+        measurements=tuple(m for part in parts for m in part[0]),
+        curves=tuple(c for part in parts for c in part[1]),
+        notes=tuple(n for part in parts for n in part[2]),
+    )
 
 
 Part = tuple[list[Measurement], list[Curve], list[str]]
