@@ -123,7 +123,7 @@ class FloatEnds:
         return a.lo.shape
 
     def end(self, a: Ends, side: int) -> Ends:
-        """The lower (0) or upper (1) ends as thin intervals; an infinite one as all numbers beyond the largest float."""
+        """The lower (0) or upper (1) ends as thin intervals; an infinite one: all numbers beyond the largest float."""
         v, largest = a[side], np.finfo(float).max
         return Ends(np.minimum(v, largest), np.maximum(v, -largest))
 
@@ -152,6 +152,10 @@ class FloatEnds:
     def at_most(self, a: Ends, value: float) -> Ends:
         """Intersected with (-inf, value]."""
         return Ends(np.minimum(a.lo, value), np.minimum(a.hi, value))
+
+    def finite(self, a: Ends) -> np.ndarray:
+        """Both ends are numbers."""
+        return np.isfinite(a.lo) & np.isfinite(a.hi)
 
     def ge(self, a: Ends, value: float) -> np.ndarray:
         """Certainly a >= value."""
@@ -219,7 +223,7 @@ class FloatEnds:
             for p in a:
                 for q in (lo, hi):
                     r = np.where(p == 0, 0.0, p / q)
-                    exact = (p == 0) | (_short(r) & _short(q) & (r * q == p)) | _power_of_two(q)
+                    exact = (p == 0) | ((_short(r) & _short(q) | _power_of_two(r)) & (r * q == p)) | _power_of_two(q)
                     exact &= (np.abs(r) > FLUSHED) & (np.abs(r) < 1e300) | (p == 0)
                     downs.append(np.where(exact, r, _down(r)))
                     ups.append(np.where(exact, r, _up(r)))
