@@ -127,7 +127,7 @@ def _narrow_rough(boxes: Boxes) -> list[tuple[int, int]]:
 
 
 def _is_point(left: float, right: float) -> bool:
-    return right - left <= TINY * max(abs(left), abs(right), 2.0**-20)
+    return bool(right - left <= TINY * max(abs(left), abs(right), 2.0**-20))
 
 
 def _across(evaluator: Evaluator, boxes: Boxes, group: tuple[int, int]) -> Seam:

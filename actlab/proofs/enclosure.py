@@ -61,6 +61,8 @@ class Evaluator:
     def __init__(self, program: Program, arithmetic: Any) -> None:
         self.program = program
         self.A = arithmetic
+        self.in_balls = 0
+        """How many boxes were evaluated anew in balls."""
         self.algebraic = {e.name: Algebraic.from_params(e.params) for e in program.equations if e.op == "algebraic"}
 
     def __call__(self, left: np.ndarray, right: np.ndarray) -> Enclosure:

@@ -224,11 +224,11 @@ class FloatEnds:
                 for q in (lo, hi):
                     r = np.where(p == 0, 0.0, p / q)
                     exact = (p == 0) | ((_short(r) & _short(q) | _power_of_two(r)) & (r * q == p)) | _power_of_two(q)
-                    exact &= (np.abs(r) > FLUSHED) & (np.abs(r) < 1e300) | (p == 0)
+                    exact &= (np.abs(r) > FLUSHED) & (np.abs(r) < 1e300) & (np.abs(p) > FLUSHED) | (p == 0)
                     downs.append(np.where(exact, r, _down(r)))
                     ups.append(np.where(exact, r, _up(r)))
         low, high = np.minimum.reduce(downs), np.maximum.reduce(ups)
-        zero = (a.lo == 0) & (a.hi == 0)
+        zero = (a.lo == 0) & (a.hi == 0) & ~((b.lo == 0) & (b.hi == 0))
         unbounded = (((b.lo <= 0) & (b.hi >= 0)) | np.isnan(low) | np.isnan(high)) & ~zero
         whole = unbounded & ~((b.lo >= 0) ^ (b.hi <= 0))
         # Where 0 is only an end of b, the finite end of the quotient is right; the other is infinite.
@@ -256,7 +256,9 @@ class FloatEnds:
     def sqrt(self, a: Ends) -> Ends:
         """The square root of the nonnegative part."""
         lo, hi = (np.sqrt(np.maximum(v, 0.0)) for v in a)
-        lo_exact, hi_exact = (_short(r) & (r * r == np.maximum(v, 0.0)) for r, v in ((lo, a.lo), (hi, a.hi)))
+        lo_exact, hi_exact = (
+            _short(r) & (r * r == np.maximum(v, 0.0)) & ((v > FLUSHED) | (v <= 0)) for r, v in ((lo, a.lo), (hi, a.hi))
+        )
         return Ends(np.where(lo_exact, lo, np.maximum(_down(lo), 0.0)), np.where(hi_exact, hi, _up(hi)))
 
     def increasing(self, name: str, a: Ends) -> Ends:
@@ -306,7 +308,8 @@ class FloatEnds:
         hi = np.where(thin, np.where(moved > 0, _up(hi + moved), hi), np.where(top, 1.0, hi))
         unknown = ~(np.isfinite(a.lo) & np.isfinite(a.hi)) | (slack > 0.1) & ~thin
         lo, hi = np.where(unknown, -1.0, lo), np.where(unknown, 1.0, hi)
-        return Ends(np.maximum(lo, -1.0), np.minimum(hi, 1.0))
+        # What is nearly a crest counts as one: exact numbers of one bit stay exact in the products that follow.
+        return Ends(np.where(lo < -1 + 1e-14, -1.0, lo), np.where(hi > 1 - 1e-14, 1.0, hi))
 
     def tangent(self, a: Ends) -> Ends:
         """The tangent; the real line where a pole may be inside."""

@@ -14,6 +14,8 @@ FINEST = -10
 """The boxes next to 0 end at 2^FINEST; the others are the dyadic intervals [2^k, 2^(k+1)] on both sides."""
 BUDGET = 12_000
 """Evaluated boxes in all, after which the search ends as it stands."""
+BALLS = 1500
+"""Boxes that the fast tier evaluates in balls, where float64 overflows."""
 PATIENCE = 3000
 """Boxes that may pass without a bound coming a hundredth nearer to what is attained."""
 LEAST_WIDTH = 2.0**-30
@@ -99,8 +101,9 @@ def evaluated(evaluator: Evaluator, left: np.ndarray, right: np.ndarray) -> Boxe
     """The boxes with their enclosures, rounded outward to floats; what overflows float64 is computed in balls."""
     boxes = _evaluated(evaluator, left, right)
     lost = (np.isinf(boxes.low).any(0) | np.isinf(boxes.high).any(0)) & ~boxes.undefined
-    if evaluator.A.tier == "proved" or not lost.any():
+    if evaluator.A.tier == "proved" or not lost.any() or evaluator.in_balls > BALLS:
         return boxes
+    evaluator.in_balls += int(lost.sum())
     from actlab.proofs.ball_ends import BallEnds
 
     again = _evaluated(Evaluator(evaluator.program, BallEnds(200)), left[lost], right[lost])
@@ -174,6 +177,7 @@ def search(
         found, stuck = _refined(evaluator, first, None, None, tolerance, order, grows, budget, PATIENCE)
         if len(found.boxes) > MANY:  # once more, with what is attained, or at best reached, known from the start
             targets = _reached(found, tolerance) if stuck else None
+            budget = min(budget, 4 * MANY) if stuck else budget
             found, _ = _refined(evaluator, first, found.best, targets, tolerance, order, grows, budget, PATIENCE)
         return found
     return _refined(evaluator, known.boxes, known.best, known.targets, tolerance, order, grows, budget, PATIENCE // 6)[
@@ -256,8 +260,10 @@ def _loose(boxes: Boxes, tolerance: float, order: int, best: np.ndarray, aims: n
     """
     if boxes.nowhere.any():
         return boxes.undefined & ~boxes.nowhere
-    wanted = boxes.undefined | np.isfinite(boxes.root)
     width = boxes.right - boxes.left
+    roots = np.flatnonzero(np.isfinite(boxes.root) & _splittable(boxes))
+    wanted = boxes.undefined.copy()
+    wanted[roots[np.argsort(width[roots], kind="stable")[:CROWD]]] = True
     splittable, open_ends = _splittable(boxes), growing(best) if grows else np.zeros((2, 3), bool)
     for k in range(order + 1):
         for side, (bound, sign) in enumerate(((boxes.low[k], -1.0), (boxes.high[k], 1.0))):

@@ -87,7 +87,9 @@ def _remainder(build: Any, args: list[Any], eqn: Any) -> Any:
 def _connective(op: str) -> Symbol:
     def symbol(build: Any, args: list[Any], eqn: Any) -> Any:
         if eqn.invars[0].aval.dtype != np.bool_:
-            raise UnsupportedPrimitiveError(f"the primitive {op!r} on whole numbers has no meaning in the reals")
+            raise UnsupportedPrimitiveError(
+                f"the primitive {op!r} on whole numbers has no meaning in the reals, used at {build.place}"
+            )
         return build(op, *args)
 
     return symbol
@@ -100,15 +102,11 @@ def _comparison(op: str) -> Symbol:
         if eqn.invars[0].aval.dtype != np.bool_:
             return build(op, *args)
         if op not in ("eq", "ne"):
-            raise UnsupportedPrimitiveError(f"the primitive {op!r} of truth values has no interval rule")
+            raise UnsupportedPrimitiveError(f"the primitive {op!r} of truth values has no rule, used at {build.place}")
         apart = build("xor", *args)
         return apart if op == "ne" else build("not", apart)
 
     return symbol
-
-
-def _atan2(build: Any, args: list[Any], eqn: Any) -> Any:
-    raise UnsupportedPrimitiveError("no interval rule for the primitive 'atan2'; write it with arctan")
 
 
 SAME = (
