@@ -112,7 +112,7 @@ def _points(box: tuple[float, float]) -> np.ndarray:
 
 def _executed(act: Activation, points: np.ndarray) -> np.ndarray:
     with jax.enable_x64(True):
-        slope = jax.jit(lambda x: value_and_slope(act.evaluate)(x)[1])
+        slope = jax.jit(lambda x: value_and_slope(act)(x)[1])
         return np.asarray(slope(jnp.asarray(points, jnp.float64)))
 
 
@@ -150,4 +150,4 @@ def _widest(derivative: Boxes, rule: Boxes) -> np.ndarray:
 
 
 def _rule_of(act: Activation) -> Callable[[Any], Any]:
-    return lambda x: value_and_slope(act.evaluate)(x)[1]
+    return lambda x: value_and_slope(act)(x)[1]

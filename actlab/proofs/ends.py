@@ -195,11 +195,21 @@ class FloatEnds:
 
     def mul(self, a: Ends, b: Ends) -> Ends:
         """A b, with 0 inf = 0: a zero factor is an exact one."""
+        if not (a.lo.any() or a.hi.any()) or not (b.lo.any() or b.hi.any()):
+            zero = np.zeros(np.broadcast_shapes(a.lo.shape, b.lo.shape))
+            return Ends(zero, zero)
         products = [_times(p, q) for p in a for q in b]
-        lo, hi = np.minimum.reduce(products), np.maximum.reduce(products)
-        exact = _moderate(a) & _moderate(b) & (_both(_short, a, b) | _both(_power_of_two, a) | _both(_power_of_two, b))
-        exact |= ((a.lo == 0) & (a.hi == 0)) | ((b.lo == 0) & (b.hi == 0))
-        return self._signed(Ends(np.where(exact, lo, _down(lo)), np.where(exact, hi, _up(hi))), a, b)
+        lo = np.minimum(np.minimum(products[0], products[1]), np.minimum(products[2], products[3]))
+        hi = np.maximum(np.maximum(products[0], products[1]), np.maximum(products[2], products[3]))
+        first, second = ([(_moderate(v), _power_of_two(v), _short(v), v == 0) for v in ends] for ends in (a, b))
+        exact = [
+            (p[0] & q[0] & (p[1] | q[1] | (p[2] & q[2]))) | p[3] | q[3] for p in first for q in second
+        ]  # of powers of two and short numbers, far from overflow and underflow; of zeros
+        # The rounded end is the true one if each product that rounds to it is exact.
+        lo_exact, hi_exact = (
+            np.logical_and.reduce([e | (v != end) for e, v in zip(exact, products, strict=True)]) for end in (lo, hi)
+        )
+        return self._signed(Ends(np.where(lo_exact, lo, _down(lo)), np.where(hi_exact, hi, _up(hi))), a, b)
 
     def _signed(self, result: Ends, a: Ends, b: Ends) -> Ends:
         """A product or quotient cut to the sign that the signs of a and b imply."""
@@ -346,17 +356,14 @@ class FloatEnds:
 
 def _times(p: np.ndarray, q: np.ndarray) -> np.ndarray:
     with np.errstate(all="ignore"):
-        return np.where((p == 0) | (q == 0), 0.0, p * q)
+        product = p * q
+    return np.where(np.isnan(product), 0.0, product)  # of numbers and infinities: 0 times infinity alone
 
 
-def _moderate(a: Ends) -> np.ndarray:
-    """Ends so far from overflow and underflow that no product of two such numbers has either."""
-    sizes = [np.abs(v) for v in a]
-    return np.logical_and.reduce([(s == 0) | (s > 1e-140) & (s < 1e140) for s in sizes])
-
-
-def _both(test: Callable[[np.ndarray], np.ndarray], *intervals: Ends) -> np.ndarray:
-    return np.logical_and.reduce([test(v) for a in intervals for v in a])
+def _moderate(v: np.ndarray) -> np.ndarray:
+    """Zero, or so far from overflow and underflow that no product of two such numbers has either."""
+    size = np.abs(v)
+    return (v == 0) | ((size > 1e-140) & (size < 1e140))
 
 
 def _widened(v: np.ndarray, sign: float) -> np.ndarray:

@@ -152,7 +152,7 @@ class _Found:
 
 def _chunk(f: Any, kind: Any, stride: int) -> Callable[[Any, Any], dict[str, Any]]:
     """The compiled program of one chunk of inputs, numbered in increasing order: 0 is 0, 1 the least positive one."""
-    both = value_and_slope(f.evaluate if isinstance(f, Activation) else f)
+    both = value_and_slope(f)
     integer = jnp.int32 if kind.itemsize == 4 else jnp.int16
     bits = jnp.iinfo(integer).min
 

@@ -13,7 +13,7 @@ from reference_jets import NUMPY, OPERATIONS, PRECISE, TooLarge
 from actlab.proofs import Certificate, UndefinedError, prove
 from actlab.proofs.ball_ends import BallEnds
 from actlab.proofs.enclosure import Evaluator
-from actlab.proofs.ends import FloatEnds
+from actlab.proofs.ends import Ends, FloatEnds
 from actlab.proofs.search import LARGEST
 from actlab.proofs.symbols import SYMBOLS
 from actlab.proofs.trace import traced
@@ -179,9 +179,9 @@ def tried(count: int, size: int, seed: int, tier: str = "fast") -> tuple[list[st
 
 
 def test_nothing_escapes_from_random_compositions() -> None:
-    found, refused = tried(18, 20_000, seed=1)
+    found, refused = tried(12, 20_000, seed=1)
     assert found == []
-    assert refused < 18
+    assert refused < 12
 
 
 @pytest.mark.slow
@@ -194,3 +194,40 @@ def test_nothing_escapes_from_five_hundred_compositions_a_million_samples_each()
 def test_nothing_escapes_from_the_proved_tier() -> None:
     found, _ = tried(30, 200_000, seed=3, tier="proved")
     assert found == []
+
+
+@pytest.mark.parametrize("op", ["add", "mul", "div", "square", "sqrt"])
+def test_outward_rounding_against_exact_rationals(op: str) -> None:
+    from fractions import Fraction
+
+    generator = np.random.default_rng(5)
+    pool = np.concatenate(
+        [
+            generator.normal(size=300) * 10.0 ** generator.uniform(-320, 308, 300),
+            2.0 ** generator.integers(-1074, 1023, 100),
+            np.round(generator.normal(size=100) * 8) / 8,
+            [0.0, 5e-324, -5e-324, 1.7e308, 0.8, 0.4, 1e-300, 1e-310],
+        ]
+    )
+    x, y = np.sort(generator.choice(pool, (2, 2, 1500)), axis=1)
+    x[1, ::2], y[1, ::3] = x[0, ::2], y[0, ::3]
+    exact = {
+        "add": lambda p, q: p + q,
+        "mul": lambda p, q: p * q,
+        "div": lambda p, q: p / q,
+        "square": lambda p, q: p * p,
+        "sqrt": lambda p, q: p,
+    }[op]
+    arguments = [Ends(*x), Ends(*y)][: 2 if op in ("add", "mul", "div") else 1]
+    with np.errstate(all="ignore"):
+        found = getattr(FloatEnds(), op)(*arguments)
+    for i, (low, high) in enumerate(zip(found.lo.tolist(), found.hi.tolist(), strict=True)):
+        for p in x[:, i].tolist():
+            for q in y[:, i].tolist():
+                if (op == "div" and q == 0) or (op == "sqrt" and p < 0):
+                    continue
+                true = exact(Fraction(p), Fraction(q))
+                ends = [Fraction(e) if np.isfinite(e) else e for e in (low, high)]
+                if op == "sqrt":
+                    ends = [e * e for e in ends]
+                assert ends[0] <= true <= ends[1], (p, q)
