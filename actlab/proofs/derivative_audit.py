@@ -112,8 +112,7 @@ def _points(box: tuple[float, float]) -> np.ndarray:
 
 def _executed(act: Activation, points: np.ndarray) -> np.ndarray:
     with jax.enable_x64(True):
-        slope = jax.jit(lambda x: value_and_slope(act)(x)[1])
-        return np.asarray(slope(jnp.asarray(points, jnp.float64)))
+        return np.asarray(jax.jit(_rule_of(act))(jnp.asarray(points, jnp.float64)))
 
 
 def _enclosed(evaluator: Evaluator, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -150,4 +149,5 @@ def _widest(derivative: Boxes, rule: Boxes) -> np.ndarray:
 
 
 def _rule_of(act: Activation) -> Callable[[Any], Any]:
-    return lambda x: value_and_slope(act)(x)[1]
+    both = value_and_slope(act)
+    return lambda x: both(x)[1]

@@ -38,7 +38,10 @@ VARIANTS = {
 }
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+SLOW = ("hill", "xielu", "soft_cap", "celu", "plu", "squareplus")
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if n in SLOW else ()) for n in VARIANTS])
 def test_declared_facts_of_other_parameters_are_proved(name):
     assert confirm(al.ZOO[name].bind(**VARIANTS[name])).open == ()
 
