@@ -189,16 +189,6 @@ def _refuse_undefined(activation: Activation, program: Program, boxes: Boxes, do
         inner = f"x in [{left:.6g}, {right:.6g}]"
         places.append({(True, False): f"x < {right:.6g}", (False, True): f"x > {left:.6g}"}.get(ends, inner))
     equation = program.equations[boxes.culprit[bad[0]]]
-<<<<<<< HEAD
-=======
-    where = (
-        f"x < {right:.6g}"
-        if left == domain[0]
-        else f"x > {left:.6g}"
-        if right == domain[1]
-        else (f"x in [{left:.6g}, {right:.6g}]")
-    )
->>>>>>> trunk
     place = f", used at {equation.place}" if equation.place else ""
     perhaps = "" if boxes.nowhere.any() else "perhaps "
     raise UndefinedError(
@@ -247,11 +237,7 @@ def _poles(boxes: Boxes, k: int, what: str) -> list[str]:
 
 
 def _extended(grows: np.ndarray, k: int, what: str, low: float, high: float, notes: list[str]) -> tuple[float, float]:
-<<<<<<< HEAD
     """Ends that go on growing up to the ends of the domain, as infinite: a weaker claim, independent of them."""
-=======
-    """Ends that go on growing up to the ends of the domain, as infinite: a weaker claim that does not depend on them."""
->>>>>>> trunk
     result = []
     for side, (bound, infinity) in enumerate(((low, -math.inf), (high, math.inf))):
         if grows[side, k]:

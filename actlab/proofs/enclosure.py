@@ -61,11 +61,8 @@ class Evaluator:
     def __init__(self, program: Program, arithmetic: Any) -> None:
         self.program = program
         self.A = arithmetic
-<<<<<<< HEAD
         self.in_balls = 0
         """How many boxes were evaluated anew in balls."""
-=======
->>>>>>> trunk
         self.algebraic = {e.name: Algebraic.from_params(e.params) for e in program.equations if e.op == "algebraic"}
 
     def __call__(self, left: np.ndarray, right: np.ndarray) -> Enclosure:
@@ -129,7 +126,6 @@ class Evaluator:
             four, piece = function.wide(A, args[0].wide[0])
             at = jets.compose(A.thin, function.at(A.thin, args[0].at[0], piece), args[0].at)
             undecided = self._branching.record(function.same_pieces, piece, args[0])
-<<<<<<< HEAD
             infinite = [~A.finite(g) for g in four]
             flags["rough"] |= undecided | np.logical_or.reduce(infinite)
             flags["jumpy"] |= (undecided & (not function.joined)) | infinite[0]
@@ -147,22 +143,6 @@ class Evaluator:
         outside, nowhere = rules.undefined(A, op, args[0].wide[0])
         flags["undefined"] |= outside
         flags["nowhere"] |= nowhere
-=======
-            rough, jumpy = rough | undecided, jumpy | (undecided & (not function.joined))
-            node = Node(
-                jets.compose(A, wide, args[0].wide), jets.compose(A.thin, at, args[0].at), rough, jumpy, undefined
-            )
-            return node
-        if op in ("add", "sub", "mul", "div", "neg"):
-            wide, at = (
-                _arithmetic(B, op, [getattr(a, side) for a in args]) for B, side in ((A, "wide"), (A.thin, "at"))
-            )
-            if op == "div":
-                pole, nothing = _pole(A, args[1].wide[0])
-                rough, jumpy, undefined = rough | pole, jumpy | pole, undefined | nothing
-            return Node(wide, at, rough, jumpy, undefined)
-        undefined = undefined | rules.undefined(A, op, args[0].wide[0])
->>>>>>> trunk
         wide = rules.apply(A, op, params, args[0].wide, is_thin=False)
         at = rules.apply(A.thin, op, params, args[0].at, is_thin=True)
         pole = rules.hidden_pole(A, op, args[0].wide[0])

@@ -51,11 +51,7 @@ def mul(p: Polynomial, q: Polynomial) -> Polynomial:
 
 
 def derivative(p: Polynomial) -> Polynomial:
-<<<<<<< HEAD
     """The derivative."""
-=======
-    """P'."""
->>>>>>> trunk
     return trimmed([k * a for k, a in enumerate(p)][1:])
 
 
