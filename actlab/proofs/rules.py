@@ -29,9 +29,22 @@ def smooth(A: Any, name: str, u: Any) -> Four:
                 result[k] = A.where(inside, A.hull(result[k], value), result[k])
     for k in range(4 if name == "exp" else 1 if name in LEAST else 0):
         result[k] = A.at_least(result[k], LEAST[name])
+    for k, sign in enumerate(SIGNS.get(name, ()), 1):
+        result[k] = A.at_least(result[k], 0.0) if sign > 0 else A.at_most(result[k], 0.0) if sign < 0 else result[k]
     return tuple(result)  # pyright: ignore
 
 
+SIGNS: dict[str, tuple[int, int, int]] = {
+    "sqrt": (1, -1, 1),
+    "log": (1, -1, 1),
+    "log1p": (1, -1, 1),
+    "asin": (1, 0, 1),
+    "acos": (-1, 0, -1),
+    "acosh": (1, -1, 1),
+    "atanh": (1, 0, 1),
+    "erf_inv": (1, 0, 1),
+}
+"""The signs of the derivatives: at a singular end, where a quotient by 0 shows none."""
 LEAST = {"exp": 0.0, "expm1": -1.0, "softplus": 0.0, "cosh": 1.0}
 """Values that are never fallen short of, also where Arb gives up (the exponential of 1e300)."""
 
