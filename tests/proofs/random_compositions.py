@@ -69,7 +69,8 @@ def draw(generator: np.random.Generator, depth: int) -> Composition:
 
 
 def _constant(generator: np.random.Generator) -> float:
-    return float(np.round(generator.normal() * 2, int(generator.integers(4))))
+    """Not 0: what no longer depends on x is computed in float64, constants being known to 1e-16."""
+    return float(np.round(generator.normal() * 2, int(generator.integers(4)))) or 1.0
 
 
 def _executed(s: Step, args: list[Any]) -> Any:
