@@ -127,7 +127,7 @@ def _depth(activation: Activation, graph: Graph, x: Sparse, config: Config, seed
     spread = collapse(activation, graph, x, seeds, setting)
     title = f"Variance between nodes over mean square, random nets of width {setting.width}"
     layers = np.arange(1, setting.layers + 2)
-    floor = 1e-8  # float32: what lies below is rounding
+    floor = 1e-5  # float32: what lies below is rounding
     curves = [
         Curve(title, f"{activation.name}, {how}", layers, np.maximum(values, floor), "layer", "ratio", log_y=True)
         for how, values in (("predicted", spread.predicted), ("measured", spread.measured))

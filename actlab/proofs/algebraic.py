@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Any
+from typing import Any, no_type_check
 
 import numpy as np
 
@@ -106,6 +106,7 @@ class Algebraic:
         return _reversed(A, s, A.div(A.constant(1.0, A.shape(u)), u), A.ge(u, 0.0))
 
 
+@no_type_check
 def _derivatives(s: Surd, of_exponential: bool) -> tuple[Surd, ...]:
     orders = [s]
     for _ in range(3):
@@ -113,6 +114,7 @@ def _derivatives(s: Surd, of_exponential: bool) -> tuple[Surd, ...]:
     return tuple(orders)
 
 
+@no_type_check
 def _polynomial(A: Any, p: Polynomial, powers: list[Any]) -> Any:
     """The sum of terms: exact in sign where all coefficients have one."""
     shape = A.shape(powers[0])
@@ -124,14 +126,17 @@ def _polynomial(A: Any, p: Polynomial, powers: list[Any]) -> Any:
     return total
 
 
+@no_type_check
 def _powers(A: Any, z: Any, highest: int) -> list[Any]:
     return [A.power(z, k) for k in range(highest + 1)]
 
 
+@no_type_check
 def _norm(s: Surd) -> Polynomial:
     return poly.sub(poly.mul(s.P, s.P), poly.mul(poly.mul(s.Q, s.Q), s.S))
 
 
+@no_type_check
 def _near(A: Any, s: Surd, z: Any) -> Any:
     norm = _norm(s)
     powers = _powers(A, z, max(s.size, poly.degree(norm), 0))
@@ -148,6 +153,7 @@ def _near(A: Any, s: Surd, z: Any) -> Any:
     return A.meet(plain, A.div(_polynomial(A, norm, powers), bottom))
 
 
+@no_type_check
 def _reversed(A: Any, s: Surd, t: Any, positive: np.ndarray) -> Any:
     """With t = 1/z: each polynomial is a power of z times one in t, and the powers are collected in front."""
     half = poly.degree(s.S) // 2
@@ -170,12 +176,14 @@ def _reversed(A: Any, s: Surd, t: Any, positive: np.ndarray) -> Any:
     return A.meet(plain, A.mul(_power_of_z(A, t, r - n - d), conjugate))
 
 
+@no_type_check
 def _backwards(A: Any, p: Polynomial, n: int, powers: list[Any]) -> Any:
     """p(z) / z^n as a polynomial in t."""
     padded = [*p, *[Fraction(0)] * (n + 1 - len(p))]
     return _polynomial(A, tuple(reversed(padded)), powers)
 
 
+@no_type_check
 def _power_of_z(A: Any, t: Any, k: int) -> Any:
     if k <= 0:
         return A.power(t, -k)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Any
+from typing import Any, no_type_check
 
 import numpy as np
 from flint import arb, ctx
@@ -19,24 +19,29 @@ from actlab.proofs.ends import Ends
 Scalar = tuple[Any, Any]
 
 
+@no_type_check
 def _pair(function: Callable[..., Scalar], intervals: int) -> Callable[..., Ends]:
     """A function of the ends of single intervals, on arrays of them."""
     vector = np.frompyfunc(function, 2 * intervals, 2)
     return lambda *args: Ends(*vector(*(end for a in args for end in a)))
 
 
+@no_type_check
 def _add(a: arb, b: arb, c: arb, d: arb) -> Scalar:
     return low_end(a + c), high_end(b + d)
 
 
+@no_type_check
 def _down(a: arb, b: arb) -> arb:
     return ZERO if a.is_zero() or b.is_zero() else (a * b).lower()
 
 
+@no_type_check
 def _up(a: arb, b: arb) -> arb:
     return ZERO if a.is_zero() or b.is_zero() else (a * b).upper()
 
 
+@no_type_check
 def _mul(a: arb, b: arb, c: arb, d: arb) -> Scalar:
     if (a.is_zero() and b.is_zero()) or (c.is_zero() and d.is_zero()):
         return ZERO, ZERO
@@ -52,6 +57,7 @@ def _mul(a: arb, b: arb, c: arb, d: arb) -> Scalar:
     return (low if low <= low2 else low2), (high if high >= high2 else high2)
 
 
+@no_type_check
 def _inverse(a: arb, b: arb) -> Scalar:
     """1/[a, b], which does not have 0 inside."""
     if a >= 0:
@@ -59,6 +65,7 @@ def _inverse(a: arb, b: arb) -> Scalar:
     return (NEGATIVE if b.is_zero() else (1 / b).lower()), (ZERO if not a.is_finite() else (1 / a).upper())
 
 
+@no_type_check
 def _div(a: arb, b: arb, c: arb, d: arb) -> Scalar:
     if a.is_zero() and b.is_zero() and not (c.is_zero() and d.is_zero()):
         return ZERO, ZERO
@@ -81,6 +88,7 @@ def _div(a: arb, b: arb, c: arb, d: arb) -> Scalar:
     return NEGATIVE, POSITIVE
 
 
+@no_type_check
 def _square(a: arb, b: arb) -> Scalar:
     if a >= 0:
         return (a * a).lower(), (b * b).upper()
@@ -90,11 +98,13 @@ def _square(a: arb, b: arb) -> Scalar:
     return ZERO, (high if high >= high2 else high2)
 
 
+@no_type_check
 def _meet(a: arb, b: arb, c: arb, d: arb) -> Scalar:
     low, high = (a if a >= c else c), (b if b <= d else d)
     return (a, b) if low > high else (low, high)
 
 
+@no_type_check
 class BallEnds:
     """Interval operations on `Ends` of exact balls; every result contains every value that its operands allow."""
 
@@ -269,11 +279,13 @@ class BallEnds:
         return Ends(each(low_end, 1)(low), each(high_end, 1)(high))
 
 
+@no_type_check
 def _whole_between(start: arb, stop: arb) -> bool:
     """Whether a whole number may lie in [start, stop]."""
     return not stop.upper().floor().upper() < start.lower().ceil().lower()
 
 
+@no_type_check
 def _exact(v: np.ndarray) -> Any:
     def ball(x: float) -> arb:
         return arb(float(x)) if math.isfinite(x) else (POSITIVE if x > 0 else NEGATIVE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Any
+from typing import Any, no_type_check
 
 import numpy as np
 from flint import arb, fmpq
@@ -14,17 +14,20 @@ LINE = NEGATIVE.union(POSITIVE)
 """A ball of infinite radius: nothing is known."""
 
 
+@no_type_check
 def each(function: Callable[..., Any], inputs: int, outputs: int = 1) -> Any:
     """A function of balls, on object arrays."""
     return np.frompyfunc(function, inputs, outputs)
 
 
+@no_type_check
 def truth(function: Callable[..., bool], inputs: int) -> Callable[..., np.ndarray]:
     """A predicate of balls, on object arrays, as an array of bools."""
     vector = np.frompyfunc(function, inputs, 1)
     return lambda *args: np.asarray(vector(*args), bool)
 
 
+@no_type_check
 def below(x: arb) -> float:
     """The largest float at most x, or nearly."""
     if x.is_nan():
@@ -33,6 +36,7 @@ def below(x: arb) -> float:
     return value if value == -np.inf or arb(value) <= x else float(np.nextafter(value, -np.inf))
 
 
+@no_type_check
 def above(x: arb) -> float:
     """The least float at least x, or nearly."""
     if x.is_nan():
@@ -41,16 +45,19 @@ def above(x: arb) -> float:
     return value if value == np.inf or arb(value) >= x else float(np.nextafter(value, np.inf))
 
 
+@no_type_check
 def low_end(x: arb) -> arb:
     """The exact lower end of a ball."""
     return NEGATIVE if x.is_nan() else x.lower()
 
 
+@no_type_check
 def high_end(x: arb) -> arb:
     """The exact upper end of a ball."""
     return POSITIVE if x.is_nan() else x.upper()
 
 
+@no_type_check
 def product(a: arb, b: arb) -> arb:
     """A b, where an exact 0 wins over infinity."""
     if (a.is_exact() and a.is_zero()) or (b.is_exact() and b.is_zero()):
@@ -58,6 +65,7 @@ def product(a: arb, b: arb) -> arb:
     return a * b
 
 
+@no_type_check
 def quotient(a: arb, b: arb) -> arb:
     """A / b; 0 for an exact 0 over anything but 0, infinite over an exact 0."""
     if a.is_exact() and a.is_zero() and not (b.is_zero() and b.is_exact()):
@@ -65,11 +73,13 @@ def quotient(a: arb, b: arb) -> arb:
     return a / b
 
 
+@no_type_check
 def softplus(x: arb) -> arb:
     """log(1 + exp(x))."""
     return x + (-x).exp().log1p() if x > 0 else x.exp().log1p()
 
 
+@no_type_check
 def logistic(x: arb) -> arb:
     """1 / (1 + exp(-x)), exact at 0."""
     if x.is_exact() and x.is_zero():
@@ -80,6 +90,7 @@ def logistic(x: arb) -> arb:
     return e / (1 + e)
 
 
+@no_type_check
 def cube_root(x: arb) -> arb:
     """The odd cube root."""
     if x.is_zero():
@@ -87,6 +98,7 @@ def cube_root(x: arb) -> arb:
     return -((-x).root(3)) if x < 0 else x.root(3)
 
 
+@no_type_check
 def root(x: arb) -> arb:
     """The square root of the nonnegative part."""
     return x.nonnegative_part().sqrt()
@@ -145,6 +157,7 @@ _POLES: dict[tuple[str, int], Any] = {
 }
 
 
+@no_type_check
 def evaluated(name: str, x: arb) -> arb:
     """The function at a ball, limits and poles included."""
     if x.is_exact():
@@ -160,6 +173,7 @@ def evaluated(name: str, x: arb) -> arb:
 _POLE_NAMES = {name for name, _ in _POLES}
 
 
+@no_type_check
 class Balls:
     """The operations of an arithmetic on object arrays of balls; every result contains every value."""
 

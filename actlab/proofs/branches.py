@@ -10,6 +10,7 @@ from actlab.proofs import jets
 
 COMPARISONS = ("lt", "le", "gt", "ge", "eq", "ne")
 STEPS = ("floor", "ceil", "round")
+FLAGS = ("undefined", "singular", "pole", "nowhere", "singular_right")
 BRANCHES = frozenset([*COMPARISONS, *STEPS, "and", "or", "not", "xor", "abs", "sign", "max", "min", "select", "number"])
 
 
@@ -125,6 +126,7 @@ class Branching:
             pick(true, on.singular, off.singular, on.singular | off.singular),
             pick(true, on.pole, off.pole, on.pole | off.pole),
             pick(true, on.nowhere, off.nowhere, on.nowhere & off.nowhere),
+            pick(true, on.singular_right, off.singular_right, on.singular_right | off.singular_right),
         )
 
     def _fixed(self, value: float) -> Any:
@@ -132,7 +134,7 @@ class Branching:
 
         A, none = self.A, np.zeros(self.n, bool)
         wide, at = A.constant(value, (self.n,)), A.thin.constant(value, (3, self.n))
-        return Node(jets.constant(A, wide), jets.constant(A.thin, at), *(none,) * 6)
+        return Node(jets.constant(A, wide), jets.constant(A.thin, at), *(none,) * 7)
 
     def _signed(self, op: str, args: list[Any], d: Any) -> Any:
         """abs, max and min by the sign of d, where |d|, max and min stay continuous; sign, which does not."""
@@ -148,8 +150,7 @@ class Branching:
             held = A.hull(A.constant(-1.0, (self.n,)), A.constant(1.0, (self.n,)))
             wide = jets.constant(A, A.where(undecided, held, A.point(np.where(undecided, 0.0, decision))))
             at = A.thin.point(np.broadcast_to(np.where(undecided, 0.0, decision), (3, self.n)))
-            flags = (d.undefined, d.singular, d.pole, d.nowhere)
-            return Node(wide, jets.constant(A.thin, at), undecided, undecided, *flags)
+            return Node(wide, jets.constant(A.thin, at), undecided, undecided, *(getattr(d, f) for f in FLAGS))
         up, down = A.ge(value, 0.0), A.le(value, 0.0)
         decision = np.where(up, 1.0, np.where(down, 0.0, np.nan))
         self._note(decision, d)
@@ -177,6 +178,7 @@ class Branching:
             first.singular | second.singular,
             first.pole | second.pole,
             first.nowhere | second.nowhere,
+            first.singular_right | second.singular_right,
         )
 
     def _step(self, op: str, d: Any) -> Any:
@@ -200,7 +202,7 @@ class Branching:
         low, high = np.floor(low) - (op == "round"), np.ceil(high) + (op == "round")
         wide = jets.constant(A, A.where(one, A.point(np.where(one, first, 0.0)), A.between(low, high)))
         at = A.thin.point(np.broadcast_to(np.where(one, first, 0.0), (3, self.n)))
-        return Node(wide, jets.constant(A.thin, at), ~one, ~one, d.undefined, d.singular, d.pole, d.nowhere)
+        return Node(wide, jets.constant(A.thin, at), ~one, ~one, *(getattr(d, f) for f in FLAGS))
 
 
 def _greater(A: Any, a: Any, b: Any) -> Any:

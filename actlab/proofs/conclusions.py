@@ -60,7 +60,7 @@ def seams(evaluator: Evaluator, boxes: Boxes) -> Seams:
     for column in boxes.decisions.T:
         differ |= ~(column[:-1] == column[1:])
     breaks = differ | boxes.rough[:-1] | boxes.rough[1:]
-    singular = boxes.singular[:-1] | boxes.singular[1:]
+    singular = boxes.singular_right[:-1] | boxes.singular[1:]
     asked = breaks | boxes.touched[:-1] | boxes.touched[1:] | singular
     index = np.flatnonzero(asked & ~boxes.rough[:-1] & ~boxes.rough[1:] & ~boxes.undefined[:-1] & ~boxes.undefined[1:])
     low, high = math.inf, -math.inf

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, no_type_check
 
 Four = tuple[Any, Any, Any, Any]
 ROOT3, ROOT2 = math.sqrt(3), math.sqrt(2)
@@ -26,16 +26,19 @@ class Smooth:
     domain: tuple[float, float] = (-math.inf, math.inf)
 
 
+@no_type_check
 def _exp(A: Any, u: Any) -> Four:
     e = A.increasing("exp", u)
     return e, e, e, e
 
 
+@no_type_check
 def _expm1(A: Any, u: Any) -> Four:
     e = A.increasing("exp", u)
     return A.increasing("expm1", u), e, e, e
 
 
+@no_type_check
 def _reciprocals(A: Any, u: Any) -> tuple[Any, Any, Any]:
     """1/u, -1/u^2, 2/u^3."""
     one = A.constant(1.0, A.shape(u))
@@ -43,14 +46,17 @@ def _reciprocals(A: Any, u: Any) -> tuple[Any, Any, Any]:
     return r, A.neg(A.square(r)), A.scaled(A.mul(r, A.square(r)), 2.0)
 
 
+@no_type_check
 def _log(A: Any, u: Any) -> Four:
     return A.increasing("log", u), *_reciprocals(A, u)
 
 
+@no_type_check
 def _log1p(A: Any, u: Any) -> Four:
     return A.increasing("log1p", u), *_reciprocals(A, A.add(u, A.constant(1.0, A.shape(u))))
 
 
+@no_type_check
 def _logistic_terms(A: Any, u: Any) -> Four:
     s, t = A.increasing("logistic", u), A.increasing("logistic", A.neg(u))
     product = A.mul(s, t)
@@ -58,27 +64,32 @@ def _logistic_terms(A: Any, u: Any) -> Four:
     return s, product, A.mul(product, A.sub(t, s)), A.mul(product, third)
 
 
+@no_type_check
 def _softplus(A: Any, u: Any) -> Four:
     s, first, second, _ = _logistic_terms(A, u)
     return A.increasing("softplus", u), s, first, second
 
 
+@no_type_check
 def _tanh(A: Any, u: Any) -> Four:
     t = A.increasing("tanh", u)
     _, first, second, third = _logistic_terms(A, A.scaled(u, 2.0))
     return t, A.scaled(first, 4.0), A.scaled(second, 8.0), A.scaled(third, 16.0)
 
 
+@no_type_check
 def _sinh(A: Any, u: Any) -> Four:
     s, c = A.increasing("sinh", u), A.even("cosh", u)
     return s, c, s, c
 
 
+@no_type_check
 def _cosh(A: Any, u: Any) -> Four:
     s, c = A.increasing("sinh", u), A.even("cosh", u)
     return c, s, c, s
 
 
+@no_type_check
 def _lorentz(A: Any, u: Any) -> tuple[Any, Any]:
     """1/(1 + u^2) and u/(1 + u^2)."""
     one = A.constant(1.0, A.shape(u))
@@ -86,6 +97,7 @@ def _lorentz(A: Any, u: Any) -> tuple[Any, Any]:
     return A.div(one, size), A.div(u, size)
 
 
+@no_type_check
 def _atan(A: Any, u: Any) -> Four:
     first, ratio = _lorentz(A, u)
     second = A.scaled(A.mul(ratio, first), -2.0)
@@ -95,6 +107,7 @@ def _atan(A: Any, u: Any) -> Four:
     return A.increasing("atan", u), first, second, third
 
 
+@no_type_check
 def _asinh(A: Any, u: Any) -> Four:
     lorentz, ratio = _lorentz(A, u)
     first = A.sqrt(lorentz)
@@ -103,6 +116,7 @@ def _asinh(A: Any, u: Any) -> Four:
     return A.increasing("asinh", u), first, second, third
 
 
+@no_type_check
 def _normal(A: Any, u: Any) -> tuple[Any, Any, Any]:
     """2/sqrt(pi) exp(-u^2) and its two derivatives."""
     bell = A.mul(A.two_over_root_pi(A.shape(u)), A.increasing("exp", A.neg(A.square(u))))
@@ -110,15 +124,18 @@ def _normal(A: Any, u: Any) -> tuple[Any, Any, Any]:
     return bell, second, A.mul(bell, A.sub(A.scaled(A.square(u), 4.0), A.constant(2.0, A.shape(u))))
 
 
+@no_type_check
 def _erf(A: Any, u: Any) -> Four:
     return A.increasing("erf", u), *_normal(A, u)
 
 
+@no_type_check
 def _erfc(A: Any, u: Any) -> Four:
     first, second, third = _normal(A, u)
     return A.decreasing("erfc", u), A.neg(first), A.neg(second), A.neg(third)
 
 
+@no_type_check
 def _erf_inv(A: Any, u: Any) -> Four:
     y = A.increasing("erf_inv", u)
     square = A.square(y)
@@ -129,6 +146,7 @@ def _erf_inv(A: Any, u: Any) -> Four:
     return y, first, A.scaled(A.mul(y, slope2), 2.0), third
 
 
+@no_type_check
 def _sqrt(A: Any, u: Any) -> Four:
     root = A.sqrt(u)
     first = A.div(A.constant(0.5, A.shape(u)), root)
@@ -136,6 +154,7 @@ def _sqrt(A: Any, u: Any) -> Four:
     return root, first, second, A.scaled(A.div(second, u), -1.5)
 
 
+@no_type_check
 def cbrt(A: Any, u: Any) -> Four:
     """The cube root at a thin interval that does not have 0 inside."""
     root = A.increasing("cbrt", u)
@@ -144,6 +163,7 @@ def cbrt(A: Any, u: Any) -> Four:
     return root, first, second, A.mul(A.rational(-5, 3, A.shape(u)), A.div(second, u))
 
 
+@no_type_check
 def tan(A: Any, u: Any) -> Four:
     """The tangent over any interval: the real line where a pole may be inside."""
     t = A.tangent(u)
@@ -154,6 +174,7 @@ def tan(A: Any, u: Any) -> Four:
     return t, first, second, A.scaled(A.mul(first, A.add(one, A.scaled(square, 3.0))), 2.0)
 
 
+@no_type_check
 def _asin(A: Any, u: Any) -> Four:
     one = A.constant(1.0, A.shape(u))
     rest = A.mul(A.sub(one, u), A.add(one, u))
@@ -163,11 +184,13 @@ def _asin(A: Any, u: Any) -> Four:
     return A.increasing("asin", u), first, second, third
 
 
+@no_type_check
 def _acos(A: Any, u: Any) -> Four:
     _, first, second, third = _asin(A, u)
     return A.decreasing("acos", u), A.neg(first), A.neg(second), A.neg(third)
 
 
+@no_type_check
 def _acosh(A: Any, u: Any) -> Four:
     one = A.constant(1.0, A.shape(u))
     rest = A.mul(A.sub(u, one), A.add(u, one))
@@ -176,6 +199,7 @@ def _acosh(A: Any, u: Any) -> Four:
     return A.increasing("acosh", u), first, A.neg(A.mul(u, A.div(first, rest))), third
 
 
+@no_type_check
 def _atanh(A: Any, u: Any) -> Four:
     one = A.constant(1.0, A.shape(u))
     first = A.div(one, A.mul(A.sub(one, u), A.add(one, u)))
@@ -184,6 +208,7 @@ def _atanh(A: Any, u: Any) -> Four:
     return A.increasing("atanh", u), first, A.scaled(A.mul(u, square), 2.0), third
 
 
+@no_type_check
 def _both(*points: float) -> tuple[float, ...]:
     return (*(-p for p in points), *points)
 

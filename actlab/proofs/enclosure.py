@@ -30,11 +30,13 @@ class Node:
     undefined: np.ndarray
     """Some value inside the box is perhaps not a real number."""
     singular: np.ndarray
-    """At an end of the box an operation is at a point where its derivatives need not exist (the root of 0)."""
+    """At the left end of the box an operation is at a point where its derivatives need not exist (the root of 0)."""
     pole: np.ndarray
     """At an end of the box an operation has no value (1/0, the logarithm of 0)."""
     nowhere: np.ndarray
     """No value inside the box is a real number, for certain."""
+    singular_right: np.ndarray
+    """As `singular`, which is of the left end alone."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Enclosure:
     """The index of the equation that is first undefined, else -1."""
 
 
-FLAGS = ("rough", "jumpy", "undefined", "singular", "pole", "nowhere")
+FLAGS = ("rough", "jumpy", "undefined", "singular", "pole", "nowhere", "singular_right")
 
 
 class Evaluator:
@@ -78,7 +80,7 @@ class Evaluator:
         x = Node(
             (A.between(left, right), A.constant(1.0, (n,)), A.constant(0.0, (n,)), A.constant(0.0, (n,))),
             (B.point(points), one, zero, zero),
-            *(none,) * 6,
+            *(none,) * 7,
         )
         self._shape = (n,)
         values: dict[str, Any] = {self.program.input: x}
@@ -99,7 +101,7 @@ class Evaluator:
         A, (n,) = self.A, self._shape
         none = np.zeros(n, bool)
         wide, at = A.constant(value, (n,)), A.thin.constant(value, (3, n))
-        return Node(jets.constant(A, wide), jets.constant(A.thin, at), *(none,) * 6)
+        return Node(jets.constant(A, wide), jets.constant(A.thin, at), *(none,) * 7)
 
     def _equation(self, name: str, op: str, args: list[Any], params: Mapping[str, Any]) -> Any:
         if op in BRANCHES:
@@ -177,7 +179,8 @@ class Evaluator:
             one_way = (A.ge(u.wide[1], 0.0) | A.le(u.wide[1], 0.0)) & moves & ~u.rough
             at_end = meets & (above | below) & one_way
             inside = meets & ~at_end & ~still
-            flags["singular"] = flags["singular"] | at_end
+            for name, end in (("singular", left), ("singular_right", right)):
+                flags[name] = flags[name] | (at_end & ~(B.gt(end, point) | B.lt(end, point)))
             flags["rough"] = flags["rough"] | inside
             if where.pole:
                 flags["pole"] = flags["pole"] | at_end

@@ -2,6 +2,9 @@
 
 Sums, products, quotients and square roots are rounded outward rigorously. The values of the C library and of scipy are
 widened by `ULPS` units in the last place, which is an assumption: hence the tier's name, "assumed-libm".
+
+`no_type_check`, here and in the modules that this serves: a proof makes a hundred thousand of these calls, and checking
+their types at run time, as tests do, would cost four times the arithmetic.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, no_type_check
 
 import numpy as np
 
@@ -26,27 +29,33 @@ class Ends(NamedTuple):
     hi: np.ndarray
 
 
+@no_type_check
 def _down(v: np.ndarray) -> np.ndarray:
     return np.nextafter(v, -np.inf)
 
 
+@no_type_check
 def _up(v: np.ndarray) -> np.ndarray:
     return np.nextafter(v, np.inf)
 
 
+@no_type_check
 def _bits(v: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(v).view(np.int64)
 
 
+@no_type_check
 def _short(v: np.ndarray) -> np.ndarray:
     """At most 26 significant bits: a product of two such numbers is exact."""
     return (_bits(v) & 0x7FFFFFF) == 0
 
 
+@no_type_check
 def _power_of_two(v: np.ndarray) -> np.ndarray:
     return (_bits(v) & 0xFFFFFFFFFFFFF) == 0
 
 
+@no_type_check
 class FloatEnds:
     """Interval operations on `Ends`; every result contains every value that its operands allow."""
 
@@ -354,18 +363,21 @@ class FloatEnds:
         return Ends(np.floor(a.lo), np.floor(a.hi))
 
 
+@no_type_check
 def _times(p: np.ndarray, q: np.ndarray) -> np.ndarray:
     with np.errstate(all="ignore"):
         product = p * q
     return np.where(np.isnan(product), 0.0, product)  # of numbers and infinities: 0 times infinity alone
 
 
+@no_type_check
 def _moderate(v: np.ndarray) -> np.ndarray:
     """Zero, or so far from overflow and underflow that no product of two such numbers has either."""
     size = np.abs(v)
     return (v == 0) | ((size > 1e-140) & (size < 1e140))
 
 
+@no_type_check
 def _widened(v: np.ndarray, sign: float) -> np.ndarray:
     """Moved by ULPS units in the last place; 0 is exact (no function here has an inexact zero save by underflow)."""
     with np.errstate(all="ignore"):
@@ -379,6 +391,7 @@ _AT_ZERO = {"exp": 1.0, "cosh": 1.0, "logistic": 0.5, "erfc": 1.0}
 _UNDERFLOWING = ("exp", "logistic", "erfc", "softplus")
 
 
+@no_type_check
 def _function(name: str) -> tuple[Callable[..., Any], float, float]:
     """The function of the C library or of scipy, and the bounds of its values."""
     inf = math.inf

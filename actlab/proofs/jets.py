@@ -2,37 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, no_type_check
 
 Jet = tuple[Any, Any, Any, Any]
 
 
+@no_type_check
 def constant(A: Any, value: Any) -> Jet:
     """A constant interval, with derivatives 0."""
     zero = A.constant(0.0, A.shape(value))
     return value, zero, zero, zero
 
 
+@no_type_check
 def neg(A: Any, u: Jet) -> Jet:
     """-u."""
     return tuple(A.neg(c) for c in u)  # pyright: ignore
 
 
+@no_type_check
 def add(A: Any, u: Jet, v: Jet) -> Jet:
     """U + v."""
     return tuple(A.add(a, b) for a, b in zip(u, v, strict=True))  # pyright: ignore
 
 
+@no_type_check
 def sub(A: Any, u: Jet, v: Jet) -> Jet:
     """U - v."""
     return tuple(A.sub(a, b) for a, b in zip(u, v, strict=True))  # pyright: ignore
 
 
+@no_type_check
 def scaled(A: Any, u: Jet, factor: Any) -> Jet:
     """A constant interval times u."""
     return tuple(A.mul(factor, c) for c in u)  # pyright: ignore
 
 
+@no_type_check
 def mul(A: Any, u: Jet, v: Jet) -> Jet:
     """U v."""
     m = A.mul
@@ -43,6 +49,7 @@ def mul(A: Any, u: Jet, v: Jet) -> Jet:
     return m(u[0], v[0]), first, second, third
 
 
+@no_type_check
 def compose(A: Any, g: tuple[Any, Any, Any, Any], u: Jet) -> Jet:
     """g(u), from enclosures of g, g', g'', g''' over the values of u."""
     m, square = A.mul, A.square(u[1])
@@ -52,16 +59,19 @@ def compose(A: Any, g: tuple[Any, Any, Any, Any], u: Jet) -> Jet:
     return g[0], m(g[1], u[1]), second, third
 
 
+@no_type_check
 def where(A: Any, mask: Any, u: Jet, v: Jet) -> Jet:
     """U where the mask is true, v elsewhere."""
     return tuple(A.where(mask, a, b) for a, b in zip(u, v, strict=True))  # pyright: ignore
 
 
+@no_type_check
 def hull(A: Any, u: Jet, v: Jet) -> Jet:
     """The least jet that holds both."""
     return tuple(A.hull(a, b) for a, b in zip(u, v, strict=True))  # pyright: ignore
 
 
+@no_type_check
 def contracted(A: Any, wide: Jet, at: tuple[Jet, Jet, Jet], offset: Any) -> Jet:
     """A jet over boxes cut to its Taylor forms about the midpoint, and closed by monotonicity.
 

