@@ -235,7 +235,7 @@ def _map(
 ) -> Heatmap:
     fine = np.linspace(*_outer(scales), 161)
     lines = [Line(f"predicted by {GRADIENT}", fine, trainable_depth(activation, fine**2, panel.bias_variance))]
-    coarse = fine[::5]
+    coarse = fine[::10]
     correlation = _predictions(activation, panel, coarse).get(CORRELATION)
     if correlation is not None:
         lines.append(Line(f"predicted by {CORRELATION}", coarse, correlation))
