@@ -184,7 +184,7 @@ def test_nothing_escapes_from_random_compositions() -> None:
     assert refused < 8
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_nothing_escapes_from_five_hundred_compositions_a_million_samples_each() -> None:
     found, _ = tried(500, 1_000_000, seed=2)
     assert found == []
