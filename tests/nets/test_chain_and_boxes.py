@@ -40,7 +40,9 @@ def test_boxes_hold_all_features_and_agree_with_sound_bounds(f) -> None:
 
     (middle, half), seen, sound = both(weights)
     assert jnp.all(jnp.abs(seen - middle[None]) <= half[None] + 1e-5)
-    if f not in ("gelu", "sin", al.maxmin):  # of these ours is looser, or (maxmin, there written with relu) tighter
+    # Of gelu, sin and the composition (its scale is traced here, so its order unknown) ours is looser; of maxmin, which
+    # is written with relu there, tighter.
+    if f in ("relu", "tanh", al.crelu):
         np.testing.assert_allclose(sound.lower, middle - half, atol=3e-4)
         np.testing.assert_allclose(sound.upper, middle + half, atol=3e-4)
 
