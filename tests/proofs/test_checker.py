@@ -45,7 +45,7 @@ def loaded(name: str) -> dict:
     return json.loads(certificate(name))
 
 
-SLOW = pytest.mark.slow
+SLOW = pytest.mark.exhaustive
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_accepts_what_the_prover_proves(name: str) -> None:
     assert "traced anew" in verdict.reason
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_accepts_the_whole_zoo() -> None:
     refused = {}
     for name in ZOO:

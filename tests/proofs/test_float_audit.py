@@ -43,7 +43,8 @@ def test_the_audit_finds_the_nan_in_the_gradient_of_jax_gelu() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["gelu_tanh", *(pytest.param(n, marks=pytest.mark.slow) for n in "gelu swish mish tanh squareplus".split())]
+    "name",
+    ["gelu_tanh", *(pytest.param(n, marks=pytest.mark.exhaustive) for n in "gelu swish mish tanh squareplus".split())],
 )
 def test_ours_have_none(name: str) -> None:
     for dtype in (*SIXTEEN, jnp.float32):

@@ -190,7 +190,7 @@ def test_nothing_escapes_from_five_hundred_compositions_a_million_samples_each()
     assert found == []
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_nothing_escapes_from_the_proved_tier() -> None:
     found, _ = tried(30, 200_000, seed=3, tier="proved")
     assert found == []
