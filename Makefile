@@ -1,5 +1,6 @@
 # make demo    evaluate swish against relu and tanh on embedded real data, and write a report
 # make test    lint, types and tests
+# make proofs  prove the facts of the whole zoo in ball arithmetic, then run the exhaustive tests (half an hour)
 # make lock    resolve the dependencies again
 # Needs Python 3.11 or newer, git and make; PYTHON=... chooses the interpreter. Works offline once the environment stands.
 
@@ -9,13 +10,17 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test lint setup clean lock
+.PHONY: demo test proofs lint setup clean lock
 
 demo: $(VENV)/.core
 	$(BIN)/actlab evaluate swish --against relu,tanh --out runs/demo
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile -q --durations 15
+	$(BIN)/python -m pytest -n 2 --dist loadfile -q --durations 15 -m "not exhaustive"
+
+proofs: $(VENV)/.dev
+	PROOF_TIER=proved $(BIN)/python -m pytest -q tests/proofs/test_zoo.py
+	$(BIN)/python -m pytest -q -m exhaustive
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

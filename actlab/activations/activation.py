@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable
+import contextlib
+import contextvars
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, overload
 
@@ -12,12 +14,32 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from actlab.activations.definition import Definition, compute_dtype, derivative
+from actlab.activations.definition import Definition, compute_dtype, formula
 from actlab.activations.domain import REAL_LINE, Domain
 from actlab.activations.facts import Facts
 from actlab.activations.interval import Interval
 
 Function = Callable[..., Any]
+_INTERCEPTOR: contextvars.ContextVar[Function | None] = contextvars.ContextVar("interceptor", default=None)
+
+
+@contextlib.contextmanager
+def intercepted(application: Function) -> Iterator[None]:
+    """While inside, calling an activation calls `application(activation, x)`: how a tracer keeps it in one piece.
+
+    Holds for scalar and vector activations, in this thread.
+    """
+    token = _INTERCEPTOR.set(application)
+    try:
+        yield
+    finally:
+        _INTERCEPTOR.reset(token)
+
+
+def apply(activation: Any, x: Array) -> Array:
+    """`activation.evaluate(x)`, or what stands in its place inside `intercepted`."""
+    application = _INTERCEPTOR.get()
+    return activation.evaluate(x) if application is None else application(activation, x)
 
 
 class Activation(abc.ABC):
@@ -45,7 +67,7 @@ class Activation(abc.ABC):
         Raises:
             TypeError: x is not of a floating dtype (nothing is silently cast).
         """
-        return self.evaluate(floating(x, self.name))
+        return apply(self, floating(x, self.name))
 
     def slope(self, x: Any) -> Float[Array, "*shape"]:
         """f'(x), elementwise: the derivative that autodiff uses, the declared choice at a kink."""
@@ -66,7 +88,10 @@ class Activation(abc.ABC):
             ValueError: the dtype has too many values to try them all.
         """
         if jnp.finfo(dtype).bits != 16:
-            raise ValueError(f"slope_in tries every input of a 16-bit dtype; {jnp.dtype(dtype).name} has too many")
+            raise ValueError(
+                f"slope_in tries every input of a 16-bit dtype; {jnp.dtype(dtype).name} has too many: for float32 ask "
+                "actlab.proofs.float_audit.audit_floats, or `actlab certify NAME --audit --exhaustive`"
+            )
         patterns = jnp.arange(2**16, dtype=jnp.uint16)
         inputs = jax.lax.bitcast_convert_type(patterns, dtype)
         slopes = np.asarray(self.slope(inputs[jnp.isfinite(inputs)]), np.float64)
@@ -125,13 +150,13 @@ class Elementary(Activation):
         if x is None and not parameters:
             raise TypeError(f"{self.name} takes an array, or keyword parameters alone to bind them")
         bound = self.bind(**parameters) if parameters else self
-        return bound if x is None else bound.evaluate(floating(x, self.name))
+        return bound if x is None else apply(bound, floating(x, self.name))
 
     def evaluate(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """f(x) for a floating array."""
         domains = self.definition.domains
         parameters = {k: _as_array(v, x, domains.get(k, REAL_LINE)) for k, v in self.parameters.items()}
-        return derivative(self.definition, 0, x, parameters)
+        return formula(self.definition, x, parameters)
 
     @property
     def facts(self) -> Facts:

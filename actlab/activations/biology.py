@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
@@ -203,6 +204,7 @@ def _boltzmann_facts(V_half: Any, k: Any) -> Facts:
     curvature=_boltzmann_curvature,
     domains={"k": POSITIVE},
     facts=_boltzmann_facts,
+    ideal=lambda x, V_half, k: jax.nn.sigmoid((x - V_half) / k),
     source="Hodgkin & Huxley 1952, J. Physiol. 117; Izhikevich 2007, Dynamical Systems in Neuroscience, eq. 2.11",
 )
 def boltzmann(x: Array, V_half: Array | float = 0.0, k: Array | float = 1.0) -> Array:

@@ -62,6 +62,7 @@ def _facts(width: Any) -> Facts:
     curvature=_curvature,
     domains={"width": POSITIVE},
     facts=_facts,
+    ideal=lambda x, width: jnp.log1p(_fraction(width) * jnp.exp(x) / (1 + jnp.exp(-width) * jnp.exp(x))),
     source="the integral of a difference of two logistic functions, the soft indicator of [0, width]",
 )
 def soft_cap(x: Array, width: Array | float = 1.0) -> Array:

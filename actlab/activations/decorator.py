@@ -28,6 +28,7 @@ def activation(
     domains: Mapping[str, Domain] | None = ...,
     source: str = ...,
     name: str | None = ...,
+    ideal: Function | None = ...,
 ) -> Callable[[Function], Elementary]: ...
 
 
@@ -42,6 +43,7 @@ def activation(
     domains: Mapping[str, Domain] | None = None,
     source: str = "",
     name: str | None = None,
+    ideal: Function | None = None,
 ) -> Any:
     """Makes an activation of a pure elementwise function of one array; as a call or as a decorator.
 
@@ -55,6 +57,8 @@ def activation(
         domains: the admissible values of each parameter, the real line where not given.
         source: paper and equation.
         name: the function's name where not given.
+        ideal: f as it reads in real arithmetic, called as f is: what proofs are about. Where the function itself gets
+            the same by a series, a switch of formulas or a clip, which is right up to rounding only.
 
     Raises:
         TypeError: not a callable of one positional array and keyword parameters with numeric defaults.
@@ -69,6 +73,7 @@ def activation(
             domains=domains,
             source=source,
             name=name,
+            ideal=ideal,
         )
     if isinstance(function, Activation):
         return function
@@ -84,6 +89,7 @@ def activation(
         domains=dict(domains or {}),
         source=source,
         doc=inspect.getdoc(function) or "",
+        ideal=ideal,
     )
     return Elementary(parameters=dict(definition.defaults), definition=definition)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,11 +32,33 @@ class Definition:
     domains: Mapping[str, Domain]
     source: str
     doc: str
+    ideal: Function | None = None
+    """f in real arithmetic, where the code computes it by a series, a switch or a clip that is right up to rounding."""
+
+
+_ideal: ContextVar[bool] = ContextVar("ideal formulas", default=False)
+
+
+@contextlib.contextmanager
+def ideal_formulas() -> Iterator[None]:
+    """Inside, activations evaluate their formula as it reads in real arithmetic: what facts speak of."""
+    token = _ideal.set(True)
+    try:
+        yield
+    finally:
+        _ideal.reset(token)
 
 
 def compute_dtype(dtype: Any) -> Any:
     """The dtype that formulas are computed in: float32 for 16-bit inputs, else their own."""
     return jnp.float32 if jnp.dtype(dtype).itemsize < 4 else dtype
+
+
+def formula(definition: Definition, x: Array, parameters: dict[str, Array]) -> Array:
+    """f(x), differentiable in closed form; inside `ideal_formulas` the ideal formula."""
+    if _ideal.get() and definition.ideal is not None:
+        return definition.ideal(x, **parameters)
+    return derivative(definition, 0, x, parameters)
 
 
 def _formula(definition: Definition, order: int, x: Array, parameters: dict[str, Array]) -> Array:

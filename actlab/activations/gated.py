@@ -58,6 +58,7 @@ def _swish_facts(beta: Any, gain: Any = 1.0) -> Facts:
     slope=lambda x, beta: _swish_slope(beta * x),
     curvature=lambda x, beta: beta * _swish_curvature(beta * x),
     facts=_swish_facts,
+    ideal=lambda x, beta: x * jax.nn.sigmoid(beta * x),
     source="Ramachandran, Zoph & Le 2017, arXiv:1710.05941, section 2; Elfwing et al. 2017, arXiv:1702.03118 (SiLU)",
 )
 def swish(x: Array, beta: Array | float = 1.0) -> Array:
@@ -70,6 +71,7 @@ def swish(x: Array, beta: Array | float = 1.0) -> Array:
     slope=lambda x: _swish_slope(1.702 * x),
     curvature=lambda x: 1.702 * _swish_curvature(1.702 * x),
     facts=_swish_facts(1.702),
+    ideal=lambda x: x * jax.nn.sigmoid(1.702 * x),
     source="Hendrycks & Gimpel 2016, arXiv:1606.08415, section 2",
 )
 def quick_gelu(x: Array) -> Array:
@@ -83,6 +85,7 @@ def quick_gelu(x: Array) -> Array:
     curvature=lambda x, beta, gamma: 4 * beta * gamma * _swish_curvature(2 * beta * x),
     domains={"beta": POSITIVE, "gamma": POSITIVE},
     facts=lambda beta, gamma: _swish_facts(2 * beta, 2 * gamma),
+    ideal=lambda x, beta, gamma: 2 * gamma * (x * jax.nn.sigmoid(2 * beta * x)),
     source="Kumar 2022, arXiv:2209.06119, eq. 1 with alpha = 1",
 )
 def aptx(x: Array, beta: Array | float = 1.0, gamma: Array | float = 0.5) -> Array:
@@ -165,6 +168,7 @@ def _gelu_tanh_curvature(x: Array) -> Array:
         SMOOTH,
         "none",
     ),
+    ideal=lambda x: x * jax.nn.sigmoid(x * (LINEAR + CUBIC * (x * x))),
     source="Hendrycks & Gimpel 2016, arXiv:1606.08415, section 2",
 )
 def gelu_tanh(x: Array) -> Array:
@@ -198,6 +202,7 @@ def _mish_slope(x: Array) -> Array:
         SMOOTH,
         "none",
     ),
+    ideal=lambda x: x * jnp.tanh(jax.nn.softplus(x)),
     source="Misra 2019, arXiv:1908.08681, eq. 1",
 )
 def mish(x: Array) -> Array:

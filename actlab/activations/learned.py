@@ -82,6 +82,9 @@ def _sign_changes(denominator: np.ndarray) -> tuple[float, ...]:
     curvature=_pau_curvature,
     domains={"numerator": VECTOR, "denominator": VECTOR},
     facts=_pau_facts,
+    ideal=lambda x, numerator, denominator: (
+        _polynomial(jnp.asarray(numerator), x) / (1 + jnp.abs(x * _polynomial(jnp.asarray(denominator), x)))
+    ),
     source="Molina, Schramowski & Kersting 2020, arXiv:1907.06732, eq. 3",
 )
 def pau(

@@ -54,6 +54,7 @@ def cos(x: Array) -> Array:
     curvature=lambda x, omega: -omega * (omega * jnp.sin(phase(omega, x))),
     domains={"omega": POSITIVE},
     facts=lambda omega: Facts(UNIT, UNIT * omega, (UNIT * omega) * omega, (), SMOOTH, "none"),
+    ideal=lambda x, omega: jnp.sin(omega * x),
     source="Sitzmann et al. 2020, arXiv:2006.09661, section 3.2 (SIREN)",
 )
 def sine(x: Array, omega: Array | float = 30.0) -> Array:
@@ -71,6 +72,7 @@ def _snake_facts(a: Any) -> Facts:
     curvature=lambda x, a: 2 * a * jnp.cos(phase(2 * a, x)),
     domains={"a": POSITIVE},
     facts=_snake_facts,
+    ideal=lambda x, a: x + jnp.square(jnp.sin(a * x)) / a,
     source="Liu, Hartwig & Ueda 2020, arXiv:2006.08195, eq. 3",
 )
 def snake(x: Array, a: Array | float = 1.0) -> Array:
@@ -118,6 +120,11 @@ def _away(x: Array) -> Array:
     return jnp.where(jnp.abs(x) < 1, 1, x)
 
 
+def _nonzero(x: Array) -> Array:
+    """X, and 1 in place of 0."""
+    return jnp.where(x == 0, 1, x)
+
+
 def _sinc_slope(x: Array) -> Array:
     z = _away(x)
     near = jnp.clip(x, -1, 1) * _even_series(x, SINC_SLOPE)
@@ -142,6 +149,7 @@ def _sinc_curvature(x: Array) -> Array:
         SMOOTH,
         "none",
     ),
+    ideal=lambda x: jnp.where(x == 0, 1, jnp.sin(_nonzero(x)) / _nonzero(x)),
     source="Noel et al. 2021, arXiv:2111.04020 (the shifted sinc unit without its shift and scale)",
 )
 def sinc(x: Array) -> Array:

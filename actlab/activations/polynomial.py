@@ -83,6 +83,7 @@ def _inner(x: Array) -> Array:
         SMOOTH,
         "none",
     ),
+    ideal=lambda x: jnp.exp(-x * x),
     source="Broomhead & Lowe 1988, Complex Systems 2, section 3; google-deepmind/dks",
 )
 def gaussian(x: Array) -> Array:

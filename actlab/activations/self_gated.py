@@ -61,6 +61,7 @@ def _continued_fraction(x: Array, depth: int) -> Array:
         SMOOTH,
         "strictly increasing",
     ),
+    ideal=lambda x: x - jnp.tanh(x),
     source="torch.nn.Tanhshrink, keras.activations.tanh_shrink",
 )
 def tanh_shrink(x: Array) -> Array:
@@ -85,6 +86,7 @@ def _serf_slope(x: Array) -> Array:
         SMOOTH,
         "none",
     ),
+    ideal=lambda x: x * jax.scipy.special.erf(jax.nn.softplus(x)),
     source="Nag & Bhattacharyya 2021, arXiv:2108.09598, eq. 1",
 )
 def serf(x: Array) -> Array:
@@ -157,6 +159,7 @@ def _tanh_exp_slope(x: Array) -> Array:
         SMOOTH,
         "none",
     ),
+    ideal=lambda x: x * jnp.tanh(jnp.exp(x)),
     source="Liu & Di 2020, arXiv:2003.09855, eq. 3",
 )
 def tanh_exp(x: Array) -> Array:

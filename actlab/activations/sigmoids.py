@@ -100,6 +100,7 @@ def _softsign_slope(x: Array) -> Array:
     slope=_softsign_slope,
     curvature=lambda x: -2 * jnp.sign(x) * (_softsign_slope(x) / (1 + jnp.abs(x))),
     facts=Facts(SYMMETRIC, UNIT, symmetric(2.0), (0.0,), 1, INCREASING, inverse=lambda y: y / (1 - jnp.abs(y))),
+    ideal=lambda x: x / (1 + jnp.abs(x)),
     source="Bergstra et al. 2009, Quadratic polynomials learn better image features; jax.nn.soft_sign",
 )
 def softsign(x: Array) -> Array:
@@ -211,6 +212,7 @@ def _isru_range(alpha: Any) -> Interval:
         INCREASING,
         inverse=lambda y: y / jnp.sqrt(1 - alpha * jnp.square(y)),
     ),
+    ideal=lambda x, alpha: x / jnp.sqrt(1 + alpha * (x * x)),
     source="Carlile et al. 2017, arXiv:1710.09967, eq. 3",
 )
 def isru(x: Array, alpha: Array | float = 1.0) -> Array:

@@ -44,6 +44,7 @@ def _negative(x: Array) -> Array:
         INCREASING,
         inverse=lambda y: y + jnp.log(-jnp.expm1(-beta * y)) / beta,
     ),
+    ideal=lambda x, beta: jax.nn.softplus(beta * x) / beta,
     source="Dugas et al. 2001, Incorporating second-order functional knowledge for better option pricing, eq. 3",
 )
 def softplus(x: Array, beta: Array | float = 1.0) -> Array:
@@ -64,6 +65,7 @@ def softplus(x: Array, beta: Array | float = 1.0) -> Array:
         INCREASING,
         inverse=lambda y: y - jnp.log(-jnp.expm1(y)),
     ),
+    ideal=lambda x: -jax.nn.softplus(-x),
     source="torch.nn.LogSigmoid, jax.nn.log_sigmoid, keras.activations.log_sigmoid",
 )
 def log_sigmoid(x: Array) -> Array:
@@ -97,6 +99,7 @@ def _squareplus(x: Array, b: Array | float) -> Array:
         INCREASING,
         inverse=lambda y: y - b / (4 * y),
     ),
+    ideal=lambda x, b: 0.5 * (x + jnp.sqrt(x * x + b)),
     source="Barron 2021, arXiv:2112.11687, eq. 1; b = 4 as in jax and keras",
 )
 def squareplus(x: Array, b: Array | float = 4.0) -> Array:
@@ -212,6 +215,7 @@ def _cosine(x: Array, alpha: Array | float) -> Array:
         INCREASING,
         inverse=lambda y: y / jnp.sqrt(1 - alpha * jnp.square(_negative(y))),
     ),
+    ideal=lambda x, alpha: jnp.where(x > 0, x, x / jnp.sqrt(1 + alpha * (x * x))),
     source="Carlile et al. 2017, arXiv:1710.09967, eq. 1",
 )
 def isrlu(x: Array, alpha: Array | float = 1.0) -> Array:
@@ -240,6 +244,7 @@ def _bent_inverse(y: Array) -> Array:
     slope=lambda x: 1 + 0.5 * (x / _hypotenuse(x)),
     curvature=lambda x: 0.5 * (1 / _hypotenuse(x)) ** 3,
     facts=Facts(REALS, Interval(0.5, 1.5), Interval(0.0, 0.5), (), SMOOTH, INCREASING, inverse=_bent_inverse),
+    ideal=lambda x: 0.5 * (jnp.sqrt(x * x + 1) - 1) + x,
     source="google-deepmind/dks (bentid)",
 )
 def bent_identity(x: Array) -> Array:

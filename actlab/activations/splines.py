@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -155,11 +156,41 @@ def _linear_inverse(values: Any, radius: Any, y: Any) -> Array:
     return nodes[k] + (y - values[k]) * ((nodes[k + 1] - nodes[k]) / (values[k + 1] - values[k]))
 
 
+def _pieces(x: Array, values: Array, radius: Array | float, piece: Callable[..., Array]) -> Array:
+    """A line on each side of the grid and `piece(k, t)` between nodes k and k + 1, t in [0, 1]: the ideal formulas."""
+    last = values.shape[0] - 1
+    u = (x + radius) * (last / (2 * jnp.asarray(radius)))
+    result = values[last] + (values[last] - values[last - 1]) * (u - last)
+    for k in reversed(range(last)):
+        result = jnp.where(u < k + 1, piece(k, u - k), result)
+    return result
+
+
+def _linear_ideal(x: Array, coefficients: Any, radius: Array | float) -> Array:
+    c = jnp.asarray(coefficients)
+    return _pieces(x, c, radius, lambda k, t: c[k] + (c[k + 1] - c[k]) * t)
+
+
+def _cubic_ideal(x: Array, coefficients: Any, radius: Array | float) -> Array:
+    c = jnp.asarray(coefficients)
+    c = jnp.concatenate([2 * c[:1] - c[1:2], c, 2 * c[-1:] - c[-2:-1]])
+
+    def piece(k: int, t: Array) -> Array:
+        a, b, d, e = (c[k + i] for i in range(4))  # B-splines: each weight is one of their four pieces, times 6
+        s, t2, t3 = 1 - t, t * t, t * t * t
+        return (a * (s * s * s) + b * (3 * t3 - 6 * t2 + 4) + d * (3 * t2 + 3 * t + 1 - 3 * t3) + e * t3) / 6
+
+    inside = _pieces(x, c[1:-1], radius, piece)
+    u = (x + radius) * ((c.shape[0] - 3) / (2 * jnp.asarray(radius)))
+    return jnp.where(u < 0, c[1] + (c[2] - c[1]) * u, inside)
+
+
 @activation(
     family="splines",
     slope=lambda x, coefficients, radius: _evaluate(_linear_table(coefficients, radius), 1, x, radius),
     domains={"coefficients": VECTOR, "radius": POSITIVE},
     facts=_linear_facts,
+    ideal=_linear_ideal,
     source="Bohra et al. 2020, Learning activation functions in deep (spline) neural networks, section II",
 )
 def linear_spline(x: Array, coefficients: Float[ArrayLike, " n"] = RELU, radius: Array | float = 3.0) -> Array:
@@ -224,6 +255,7 @@ def _cubic_facts(coefficients: Any, radius: Any) -> Facts:
     curvature=lambda x, coefficients, radius: _evaluate(_cubic_table(coefficients, radius), 2, x, radius),
     domains={"coefficients": VECTOR, "radius": POSITIVE},
     facts=_cubic_facts,
+    ideal=_cubic_ideal,
     source="Liu et al. 2024, arXiv:2404.19756, section 2.2 (KAN, order k = 3); Unser 1999, IEEE SPM 16(6), eq. 3",
 )
 def cubic_spline(x: Array, coefficients: Float[ArrayLike, " n"] = RELU, radius: Array | float = 3.0) -> Array:

@@ -14,7 +14,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
-from actlab.activations.activation import floating
+from actlab.activations.activation import apply, floating
 from actlab.activations.interval import Interval
 
 
@@ -66,7 +66,7 @@ class VectorActivation(abc.ABC):
         if not -x.ndim <= self.axis < x.ndim:
             raise ValueError(f"{self.name}: axis {self.axis} is outside the shape {x.shape}")
         features = jnp.moveaxis(x, self.axis, -1)
-        y = self.evaluate(features.astype(jnp.float32) if x.dtype.itemsize < 4 else features)
+        y = apply(self, features.astype(jnp.float32) if x.dtype.itemsize < 4 else features)
         return jnp.moveaxis(y.astype(x.dtype), -1, self.axis)
 
     def along(self, axis: int) -> VectorActivation:

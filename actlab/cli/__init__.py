@@ -1,7 +1,7 @@
-"""The command line: `actlab list | evaluate | run | report`.
+"""The command line: `actlab list | certify | check | evaluate | run | report`.
 
-Exit status: 0 done, 1 a claim or an expected number was missed, 2 bad input (one clear line, no traceback; `--debug`
-shows it), 130 interrupted (the same command resumes).
+Exit status: 0 done, 1 a claim or an expected number was missed or a certificate rejected,
+2 bad input (one clear line, no traceback; `--debug` shows it), 130 interrupted (the same command resumes).
 """
 
 from actlab.cli.main import main

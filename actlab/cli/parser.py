@@ -9,12 +9,15 @@ from actlab import __version__
 
 EPILOG = """examples:
   actlab list --family gated --where "slope.lower > -0.2"
+  actlab certify gelu --out gelu.json
+  actlab check gelu.json
   actlab evaluate swish --against relu,tanh
   actlab evaluate my_functions.py:bump mypackage.layers:gate --systems uncertainty --seeds 10
   actlab run configs/outliers/friedman1.toml seeds=5 --out runs/friedman1
   actlab report runs/evaluate-swish
 
-exit status: 0 done; 1 a claim or an expected number was missed; 2 bad input; 130 interrupted (run it again to resume)
+exit status: 0 done; 1 a claim or an expected number was missed, or a certificate rejected; 2 bad input;
+130 interrupted (run it again to resume)
 """
 
 
@@ -29,15 +32,19 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"actlab {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND")
-    for add in (_add_list, _add_evaluate, _add_run, _add_report):
+    for add in (_add_list, _add_certify, _add_check, _add_evaluate, _add_run, _add_report):
         add(commands)
     return parser
 
 
-def _command(commands: argparse._SubParsersAction, name: str, module: str, text: str) -> argparse.ArgumentParser:
-    parser = commands.add_parser(
-        name, help=text, description=text, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Defaults are shown, examples keep their lines."""
+
+
+def _command(
+    commands: argparse._SubParsersAction, name: str, module: str, text: str, epilog: str | None = None
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=text, description=text, epilog=epilog, formatter_class=_Help)
     parser.set_defaults(module=module)
     parser.add_argument(
         "--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error"
@@ -55,6 +62,50 @@ def _add_list(commands: argparse._SubParsersAction) -> None:
         '"monotone == strictly increasing"',
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+CERTIFY_EPILOG = """examples:
+  actlab certify gelu
+  actlab certify my_functions.py:bump --domain -4 4 --out bump.json
+  actlab certify swish --tier fast --json
+  actlab certify swish --audit                 what the code does in bfloat16, float16 and float32
+  actlab certify swish --audit --exhaustive    every float32: minutes
+"""
+CHECK_EPILOG = """examples:
+  actlab check gelu.json
+  actlab check certificates/*.json
+
+exit status: 0 all accepted; 1 one rejected, with the reason; 2 a file that is no certificate
+"""
+
+
+def _add_certify(commands: argparse._SubParsersAction) -> None:
+    text = "prove range, slope, curvature, monotonicity and kinks of a function over every float32, or a domain"
+    parser = _command(commands, "certify", "certifying", text, CERTIFY_EPILOG)
+    parser.add_argument("activation", metavar="ACTIVATION", help="a name, module:function or path/to/file.py:function")
+    parser.add_argument("--domain", nargs=2, type=float, metavar=("A", "B"), help="prove it on [A, B] only")
+    parser.add_argument("--order", type=int, choices=(0, 1, 2), default=2, help="0 the range, 1 slope too, 2 curvature")
+    parser.add_argument(
+        "--tier",
+        choices=("fast", "proved"),
+        default="proved",
+        help="ball arithmetic, or floats rounded outward that trust the C library to 8 units in the last place",
+    )
+    parser.add_argument("--out", type=Path, metavar="CERT.json", help="write the certificate")
+    parser.add_argument(
+        "--audit", action="store_true", help="also execute it in 16 bits and float32, and its derivative"
+    )
+    parser.add_argument("--exhaustive", action="store_true", help="audit every float32 instead of a million of them")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _add_check(commands: argparse._SubParsersAction) -> None:
+    text = "verify certificates by the independent checker, which shares no code with the prover"
+    parser = _command(commands, "check", "checking", text, CHECK_EPILOG)
+    parser.add_argument("certificates", nargs="+", type=Path, metavar="CERT", help="files that `actlab certify` wrote")
+    parser.add_argument(
+        "--no-retrace", action="store_true", help="verify the program in the file, import nothing of it"
+    )
 
 
 def _add_evaluate(commands: argparse._SubParsersAction) -> None:

@@ -12,6 +12,7 @@ import re
 import shlex
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,7 +21,7 @@ from rich.console import Console
 
 from actlab import config
 from actlab.config import ConfigError
-from actlab.measurement import Claim, Curve, Evaluation, Measurement
+from actlab.measurement import Claim, Evaluation, Figure, Measurement
 from actlab.report import Results, SystemResults, claim_lines, experiment_table, run_info, write_report, write_whole
 from actlab.training import enable_compilation_cache, run_folder
 
@@ -122,14 +123,14 @@ def _results(
     experiment: ModuleType,
     settings: Any,
     arguments: argparse.Namespace,
-    found: tuple[list[Measurement], list[Claim], list[Curve]],
+    found: tuple[list[Measurement], list[Claim], Sequence[Figure]],
     seconds: float,
 ) -> Results:
-    measurements, claims, curves = found
+    measurements, claims, figures = found
     name, stem = experiment.__name__.rpartition(".")[2], arguments.config.stem
     words = name.replace("_", " ").capitalize()
     question = (inspect.getdoc(experiment) or "").partition("\n")[0]
-    everything = SystemResults(name, words, question, "", {}, Evaluation(tuple(measurements), tuple(curves)), seconds)
+    everything = SystemResults(name, words, question, "", {}, Evaluation.of(measurements, figures), seconds)
     run = run_info(
         _command(arguments),
         tuple(sorted({seed for m in (*measurements, *(c.measurement for c in claims)) for seed in m.seeds})),

@@ -23,6 +23,9 @@ from actlab.report.palette import GRID, INK, MUTED, VARIABLES
 PANEL = (3.9, 2.75)
 """Size of a panel in inches: a phone's width, so that 10 point text is read there unscaled."""
 
+CELL_DPI = 200
+"""Pixels an inch of what is drawn as an image."""
+
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "actlab",
@@ -103,7 +106,7 @@ def inline(figure: Figure, label: str) -> Markup:
         label: what a reader who cannot see it should know.
     """
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", transparent=True)
+    figure.savefig(buffer, format="svg", transparent=True, dpi=CELL_DPI)
     root = ElementTree.fromstring(buffer.getvalue())
     for child in list(root):
         if child.tag == f"{_SVG}metadata":
@@ -134,10 +137,13 @@ def _unique_references(root: ElementTree.Element) -> None:
     prefix = f"s{next(_DRAWN)}-"
     for element in root.iter():
         if _LINK in element.attrib:
-            element.set("href", "#" + prefix + element.attrib.pop(_LINK).removeprefix("#"))
+            target = element.attrib.pop(_LINK)
+            element.set("href", f"#{prefix}{target[1:]}" if target.startswith("#") else target)
         if "clip-path" in element.attrib:
             element.set("clip-path", element.get("clip-path", "").replace("url(#", f"url(#{prefix}"))
-    used = {e.get("href", "#")[1:] for e in root.iter()} | {e.get("clip-path", "")[5:-1] for e in root.iter()}
+    used = {e.get("href", "#")[1:] for e in root.iter() if e.get("href", "#").startswith("#")} | {
+        e.get("clip-path", "")[5:-1] for e in root.iter()
+    }
     for element in root.iter():
         if identity := element.attrib.pop("id", None):
             if prefix + identity in used:

@@ -1,45 +1,41 @@
-"""The figures of a system: its curves with their bands, one panel for each quantity."""
+"""The figures of a system: its curves with their bands, one panel for each quantity; heatmaps and clouds below."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
-from markupsafe import Markup
 from matplotlib.axes import Axes
 
-from actlab.measurement import Curve
+from actlab.measurement import Curve, Figure
+from actlab.report.clouds import cloud_picture
 from actlab.report.drawing import inline, number_ticks, panel
+from actlab.report.heatmaps import heatmap_picture
 from actlab.report.numbers import number
 from actlab.report.palette import Stroke
+from actlab.report.picture import Picture
 from actlab.report.results import SystemResults
 from actlab.report.sentences import count, listing
 
-
-@dataclass(frozen=True)
-class Picture:
-    """A panel of a figure.
-
-    Attributes:
-        title: its caption.
-        svg: the drawing.
-        labels: whose curves it shows.
-        gaps: what is not drawn because it is not finite, in words; empty where all is.
-    """
-
-    title: str
-    svg: Markup
-    labels: tuple[str, ...]
-    gaps: str = ""
+F = TypeVar("F", bound=Figure)
 
 
 def pictures(system: SystemResults, strokes: Mapping[str, Stroke]) -> tuple[Picture, ...]:
-    """One panel for each quantity that has curves, references beneath and subjects on top."""
-    panels: dict[str, list[Curve]] = {}
-    for _, curve in system.curves():
-        panels.setdefault(curve.name, []).append(curve)
-    return tuple(_picture(name, curves, strokes) for name, curves in panels.items())
+    """One figure for each name: curves in one panel, references beneath and subjects on top; others side by side."""
+    curves = _by_name(c for _, c in system.curves())
+    return (
+        *(_picture(name, of_one, strokes) for name, of_one in curves.items()),
+        *(heatmap_picture(name, of_one) for name, of_one in _by_name(system.heatmaps()).items()),
+        *(cloud_picture(name, of_one) for name, of_one in _by_name(system.clouds()).items()),
+    )
+
+
+def _by_name(figures: Iterable[F]) -> dict[str, list[F]]:
+    named: dict[str, list[F]] = {}
+    for figure in figures:
+        named.setdefault(figure.name, []).append(figure)
+    return named
 
 
 def _picture(name: str, curves: Sequence[Curve], strokes: Mapping[str, Stroke]) -> Picture:

@@ -10,9 +10,9 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 
 from actlab.report.drawing import inline, number_ticks, panel
-from actlab.report.figures import Picture
 from actlab.report.numbers import bound, number
 from actlab.report.palette import INK, MUTED, Stroke
+from actlab.report.picture import Picture
 from actlab.report.profile import Profile
 from actlab.report.sentences import count
 

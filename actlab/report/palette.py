@@ -11,11 +11,15 @@ from actlab.report.results import Results
 INK, MUTED, GRID = "#101010", "#606060", "#d0d0d0"
 SERIES = ("#0000f1", "#0000f2", "#0000f3", "#0000f4", "#0000f5", "#0000f6")
 REFERENCE = "#0000f9"
+OVER, UNDER = "#0000fa", "#0000fb"
+"""A line over colours and its edge: white and black in both modes, since the colours beneath do not change."""
 VARIABLES = {
     INK: "var(--ink)",
     MUTED: "var(--muted)",
     GRID: "var(--rule)",
     REFERENCE: "var(--reference)",
+    OVER: "var(--over)",
+    UNDER: "var(--under)",
     **{colour: f"var(--series-{i})" for i, colour in enumerate(SERIES, 1)},
 }
 

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import ValidationError
 
-from actlab.measurement import Better, Claim, Curve, Evaluation, Measurement, Verdict
+from actlab.measurement import Better, Claim, Evaluation, Measurement, Verdict
+from actlab.report.figure_records import CloudRecord, CurveRecord, HeatmapRecord, Numbers, Record, Table
 from actlab.report.portrait import Portrait
 from actlab.report.profile import Profile, Role
 from actlab.report.results import Results, ResultsError, RunInfo, SystemResults
 
 FORMAT: Literal["actlab results 1"] = "actlab results 1"
 
-_listed = BeforeValidator(lambda value: value.tolist() if isinstance(value, np.ndarray) else value)
-Numbers = Annotated[list[float], _listed]
-Table = Annotated[list[list[float]], _listed]
 
-
-class _Record(BaseModel):
-    """Non-finite numbers are written by name, because JSON has none; an unknown field is refused."""
-
-    model_config = ConfigDict(from_attributes=True, extra="forbid", ser_json_inf_nan="strings")
-
-
-class MeasurementRecord(_Record):
+class MeasurementRecord(Record):
     """A Measurement with its values per seed."""
 
     name: str
@@ -40,38 +31,24 @@ class MeasurementRecord(_Record):
         return Measurement(**{**dict(self), "values": np.array(self.values)})
 
 
-class CurveRecord(_Record):
-    """A Curve with its values per seed."""
-
-    name: str
-    activation: str
-    x: Numbers
-    values: Table
-    x_label: str
-    y_label: str
-    log_x: bool
-    log_y: bool
-
-    def restore(self) -> Curve:
-        """The Curve."""
-        return Curve(**{**dict(self), "x": np.array(self.x), "values": np.array(self.values)})
-
-
-class EvaluationRecord(_Record):
+class EvaluationRecord(Record):
     """An Evaluation."""
 
     measurements: list[MeasurementRecord]
     curves: list[CurveRecord]
     notes: tuple[str, ...]
     refused: str | None
+    heatmaps: list[HeatmapRecord] = []
+    clouds: list[CloudRecord] = []
 
     def restore(self) -> Evaluation:
         """The Evaluation."""
-        measurements = tuple(m.restore() for m in self.measurements)
-        return Evaluation(measurements, tuple(c.restore() for c in self.curves), self.notes, self.refused)
+        parts = ("measurements", "curves", "heatmaps", "clouds")
+        restored = {name: tuple(part.restore() for part in getattr(self, name)) for name in parts}
+        return Evaluation(**restored, notes=self.notes, refused=self.refused)
 
 
-class ClaimRecord(_Record):
+class ClaimRecord(Record):
     """A Claim with its values; the verdict is for those who read the file: a reader of ours decides anew."""
 
     statement: str
@@ -86,7 +63,7 @@ class ClaimRecord(_Record):
         return Claim(self.statement, self.source, self.measurement.restore(), self.at_least, self.at_most)
 
 
-class SystemRecord(_Record):
+class SystemRecord(Record):
     """The SystemResults."""
 
     name: str
@@ -103,7 +80,7 @@ class SystemRecord(_Record):
         return SystemResults(**{**dict(self), "evaluations": evaluations, "references": self.references.restore()})
 
 
-class PortraitRecord(_Record):
+class PortraitRecord(Record):
     """A Portrait."""
 
     x: Numbers
@@ -122,7 +99,7 @@ class PortraitRecord(_Record):
 Bound = float | Literal["inf", "-inf"]
 
 
-class FactsRecord(_Record):
+class FactsRecord(Record):
     """What `Facts.as_json` states."""
 
     range: tuple[Bound, Bound] | None
@@ -135,7 +112,7 @@ class FactsRecord(_Record):
     standing: Literal["declared", "proved", "unknown"]
 
 
-class ProfileRecord(_Record):
+class ProfileRecord(Record):
     """A Profile."""
 
     name: str
@@ -153,7 +130,7 @@ class ProfileRecord(_Record):
         return Profile(**{**dict(self), "facts": facts, "portrait": self.portrait.restore()})
 
 
-class RunRecord(_Record):
+class RunRecord(Record):
     """The RunInfo."""
 
     command: str
@@ -170,7 +147,7 @@ class RunRecord(_Record):
         return RunInfo(**dict(self))
 
 
-class ResultsRecord(_Record):
+class ResultsRecord(Record):
     """A results file."""
 
     format: Literal["actlab results 1"] = FORMAT

@@ -7,16 +7,16 @@ import importlib.metadata
 import os
 import platform
 import subprocess
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 
 from actlab import __version__
-from actlab.measurement import Claim, Curve, Evaluation, Measurement, System
+from actlab.measurement import Claim, Cloud, Curve, Evaluation, Heatmap, Measurement, System
+from actlab.report.gathering import gather
 from actlab.report.profile import Profile
 
 
@@ -85,24 +85,21 @@ class SystemResults:
         yield from ((None, m) for m in self.references.measurements)
 
     def curves(self) -> tuple[tuple[str | None, Curve], ...]:
-        """Every curve with the activation that it belongs to, subjects first; None for the references.
-
-        What several evaluations bring alike (a usual head beside each activation's own) is there once and belongs to
-        none of them. Curves of one label that differ are told apart by the activation's name.
-        """
+        """Every curve with the activation that it belongs to, subjects first; see `gather`."""
         brought = [(name, c) for name, e in self.evaluations.items() for c in e.curves]
-        groups: list[tuple[list[str | None], Curve]] = []
-        for owner, curve in [*brought, *((None, c) for c in self.references.curves)]:
-            equal = next((owners for owners, c in groups if _same(c, curve)), None)
-            if equal is None:
-                groups.append(([owner], curve))
-            else:
-                equal.append(owner)
-        labels = [(c.name, c.activation) for _, c in groups]
-        return tuple(
-            _labelled(owners, c, label) if labels.count(label) > 1 else (_sole(owners), c)
-            for (owners, c), label in zip(groups, labels, strict=True)
-        )
+        return gather([*brought, *((None, c) for c in self.references.curves)])
+
+    def heatmaps(self) -> tuple[Heatmap, ...]:
+        """Every heatmap, references (the truth) first; see `gather`."""
+        references = [(None, h) for h in self.references.heatmaps]
+        brought = [(name, h) for name, e in self.evaluations.items() for h in e.heatmaps]
+        return tuple(h for _, h in gather([*references, *brought]))
+
+    def clouds(self) -> tuple[Cloud, ...]:
+        """Every cloud, references first; see `gather`."""
+        references = [(None, c) for c in self.references.clouds]
+        brought = [(name, c) for name, e in self.evaluations.items() for c in e.clouds]
+        return tuple(c for _, c in gather([*references, *brought]))
 
 
 @dataclass(frozen=True)
@@ -179,23 +176,6 @@ def _system_json(system: SystemResults) -> dict[str, Any]:
     refused = {name: e.refused for name, e in system.evaluations.items() if e.refused is not None}
     data: dict[str, Any] = {"measurements": measurements, "seconds": system.seconds}
     return {**data, "refused": refused} if refused else data
-
-
-def _same(a: Curve, b: Curve) -> bool:
-    if (a.name, a.activation) != (b.name, b.activation):
-        return False
-    return np.array_equal(a.x, b.x, equal_nan=True) and np.array_equal(a.values, b.values, equal_nan=True)
-
-
-def _sole(owners: Sequence[str | None]) -> str | None:
-    return owners[0] if len(set(owners)) == 1 else None
-
-
-def _labelled(owners: Sequence[str | None], curve: Curve, label: tuple[str, str]) -> tuple[str | None, Curve]:
-    """The curve under its owners' names, because another curve has the same label."""
-    names = [o for o in dict.fromkeys(owners) if o not in (None, label[1])]
-    said = f"{label[1]} ({', '.join(names)})" if names else label[1]
-    return _sole(owners), replace(curve, activation=said)
 
 
 def run_info(

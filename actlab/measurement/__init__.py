@@ -1,0 +1,26 @@
+"""Measurements, figures and claims: the one currency between systems, report and experiments."""
+
+from actlab.measurement.bootstrap import RESAMPLES, bootstrap_interval
+from actlab.measurement.claim import Claim, Verdict
+from actlab.measurement.cloud import Cloud, Region
+from actlab.measurement.curve import Curve
+from actlab.measurement.evaluation import Evaluation, Figure, System
+from actlab.measurement.heatmap import Heatmap, Line
+from actlab.measurement.measurement import Better, Measurement
+
+__all__ = [
+    "RESAMPLES",
+    "Better",
+    "Claim",
+    "Cloud",
+    "Curve",
+    "Evaluation",
+    "Figure",
+    "Heatmap",
+    "Line",
+    "Measurement",
+    "Region",
+    "System",
+    "Verdict",
+    "bootstrap_interval",
+]
