@@ -99,7 +99,7 @@ def ours(features: int, seed: int, budget: int | None = None, hidden: int = HIDD
 
 
 def flowjax(features: int, seed: int, spline: bool = True) -> tuple:
-    """flowjax's coupling flow."""
+    """Flowjax's coupling flow."""
     import equinox as eqx
     import jax
     import jax.numpy as jnp
@@ -167,7 +167,7 @@ def fit_jax(method: Callable[..., tuple], parts: tuple, steps: int, seed: int, c
 
 
 def fit_zuko(parts: tuple, steps: int, seed: int, budget: int) -> tuple[float, int]:
-    """zuko's NSF as a coupling (two passes), eager."""
+    """Zuko's NSF as a coupling (two passes), eager."""
     import copy
 
     import torch
@@ -326,7 +326,9 @@ def _depth(options: argparse.Namespace) -> None:
             begin = time.perf_counter()
             jax.jit(lambda flow, x: flow.log_prob(x).mean()).lower(flow, jnp.zeros((BATCH, 8))).compile()
             found.append(time.perf_counter() - begin)
-    print(f"compile, 40 layers over 5: {min(times[40]) / min(times[5]):.2f}x ({min(times[40]):.2f}, {min(times[5]):.2f} s)")
+    print(
+        f"compile, 40 layers over 5: {min(times[40]) / min(times[5]):.2f}x ({min(times[40]):.2f}, {min(times[5]):.2f} s)"
+    )
 
 
 def main() -> None:

@@ -16,12 +16,14 @@ from actlab.systems.flows.flow import Flow, autoregressive_flow, coupling_flow, 
 from actlab.systems.flows.head import FlowHead
 from actlab.systems.flows.mixing import LU, Cayley, Householder, Permutation, Rotation, mixing
 from actlab.systems.flows.model import FlowModel, negative_log_likelihood, train_flow
+from actlab.systems.flows.monotone import BoundedSlope, Copies, Mixture
 from actlab.systems.flows.rational_quadratic import RationalQuadratic
 from actlab.systems.flows.slope_mixture import SlopeMixture, algebraic_sigmoid
+from actlab.systems.flows.spline import Spline
 from actlab.systems.flows.squash import Squash
 from actlab.systems.flows.stack import Composed, Stack
 from actlab.systems.flows.toys import TOYS, Toy, checkerboard, eight_gaussians, pinwheel
-from actlab.systems.flows.transforms import Affine, BoundedSlope, Copies, Mixture, Spline, Transform
+from actlab.systems.flows.transforms import Affine, Transform
 
 __all__ = [
     "LU",

@@ -17,8 +17,9 @@ from actlab.systems.flows.bijector import Bijector, Conditioned, EventError, Inv
 from actlab.systems.flows.conditioner import masked_perceptron, perceptron
 from actlab.systems.flows.coupling import Autoregressive, Coupling, Featurewise
 from actlab.systems.flows.mixing import mixing as mixing_of
+from actlab.systems.flows.monotone import Mixture
 from actlab.systems.flows.stack import Composed, Stack
-from actlab.systems.flows.transforms import Mixture, Transform
+from actlab.systems.flows.transforms import Transform
 
 
 def _log_normal(z: Float[Array, "*batch features"]) -> Float[Array, "*batch"]:

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 from actlab.nets.head import LOG_TWO_PI, Distribution, Head, Raw, Target
 from actlab.systems.flows.bijector import Inverted
 from actlab.systems.flows.elementwise import Elementwise, value_and_log_slope
-from actlab.systems.flows.transforms import Mixture, Transform
+from actlab.systems.flows.monotone import Mixture
+from actlab.systems.flows.transforms import Transform
 
 
 @jax.tree_util.register_dataclass

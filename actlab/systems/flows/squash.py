@@ -76,9 +76,7 @@ class Squash(Bijector):
         y = checked(y, self.name)
         if concrete(y, self.lower, self.upper) and np.any((np.asarray(y) < self.lower) | (np.asarray(y) > self.upper)):
             worst = np.asarray(y).flat[np.argmax(np.abs(np.asarray(y) - 0.5 * (self.lower + self.upper)))]
-            raise EventError(
-                f"Squash: a value of {worst} is outside [{self.lower}, {self.upper}]; rescale it"
-            )
+            raise EventError(f"Squash: a value of {worst} is outside [{self.lower}, {self.upper}]; rescale it")
         width = jnp.asarray(self.upper - self.lower, y.dtype)
         margin = self.margin(y.dtype)
         share = jnp.clip((y - self.lower) / width, margin, 1 - margin)

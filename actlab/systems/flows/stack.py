@@ -35,8 +35,8 @@ class Composed(VectorBijector):
     def log_det_bounds(self) -> Interval:
         """The sum of the parts' bounds."""
         bounds = [part.log_det_bounds for part in self.parts]
-        ends = (jnp.stack([jnp.asarray(v) for v in side]) for side in ([b.lower for b in bounds], [b.upper for b in bounds]))
-        return total(Interval(*ends)).rounded(len(bounds))
+        lower, upper = (jnp.stack([jnp.asarray(getattr(b, end)) for b in bounds]) for end in ("lower", "upper"))
+        return total(Interval(lower, upper)).rounded(len(bounds))
 
     @property
     def inverse_lipschitz(self) -> Any:
