@@ -1,4 +1,4 @@
-"""Transforms: what a conditioner's raw numbers mean as a monotone scalar function of bounded slope, whatever they are."""
+"""Transforms: what a conditioner's raw numbers mean, whatever they are: a monotone function of bounded slope."""
 
 from __future__ import annotations
 
