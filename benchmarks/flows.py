@@ -300,7 +300,8 @@ def speed(options: argparse.Namespace) -> None:
     for name, method in methods.items():
         nats = fit_jax(method, parts, options.steps, 0, {})[0]
         ratios = "  ".join(
-            f"over {peer}: step {base[name][1] / base[peer][1]:.2f}x, compile {min(compiling[name]) / min(compiling[peer]):.2f}x"
+            f"over {peer}: step {base[name][1] / base[peer][1]:.2f}x, compile "
+            f"{min(compiling[name]) / min(compiling[peer]):.2f}x"
             for peer in ("flowjax rqs, 8 knots", "flowjax affine")
         )
         print(

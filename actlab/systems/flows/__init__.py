@@ -8,7 +8,7 @@ from actlab.systems.flows.bijector import (
     VectorBijector,
     limit,
 )
-from actlab.systems.flows.certificate import RoundTrip, round_trip
+from actlab.systems.flows.certificate import RoundTrip, round_trip, round_trip_by_depth, round_trip_error_by_depth
 from actlab.systems.flows.conditioner import Conditioner, masked_perceptron, perceptron
 from actlab.systems.flows.coupling import Autoregressive, Coupling, Featurewise
 from actlab.systems.flows.elementwise import Elementwise, PerFeature, bijector
@@ -18,6 +18,7 @@ from actlab.systems.flows.mixing import LU, Cayley, Householder, Permutation, Ro
 from actlab.systems.flows.model import FlowModel, negative_log_likelihood, train_flow
 from actlab.systems.flows.monotone import BoundedSlope, Copies, Mixture
 from actlab.systems.flows.rational_quadratic import RationalQuadratic
+from actlab.systems.flows.residual import Residual, residual
 from actlab.systems.flows.slope_mixture import SlopeMixture, algebraic_sigmoid
 from actlab.systems.flows.spline import Spline
 from actlab.systems.flows.squash import Squash
@@ -50,6 +51,7 @@ __all__ = [
     "PerFeature",
     "Permutation",
     "RationalQuadratic",
+    "Residual",
     "Rotation",
     "RoundTrip",
     "SlopeMixture",
@@ -72,7 +74,10 @@ __all__ = [
     "negative_log_likelihood",
     "perceptron",
     "pinwheel",
+    "residual",
     "round_trip",
+    "round_trip_by_depth",
+    "round_trip_error_by_depth",
     "stacked",
     "train_flow",
 ]

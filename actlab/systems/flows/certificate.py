@@ -49,25 +49,66 @@ def round_trip(bijector: VectorBijector, x: Any, condition: Any = None) -> Round
         x: events, (*batch, features). Costs a Jacobian a layer and event: for checking, not for training.
         condition: (conditions,) or (*batch, conditions).
     """
-    x = checked(x, bijector.name)
+    return jax.tree.map(lambda leaf: leaf[-1], round_trip_by_depth(bijector, x, condition))
+
+
+def round_trip_by_depth(bijector: VectorBijector, x: Any, condition: Any = None) -> RoundTrip:
+    """`round_trip` of the first 1, 2, ... layers: leaves of shape (depth, *batch)."""
+    x, context, layers = _laid_out(bijector, x, condition)
     batch = x.shape[:-1]
-    flat = saturated(x.reshape(-1, bijector.features))
-    context = bijector._context(condition, batch, x.dtype)
-    prepared = bijector.prepared()
-    layers = prepared.layers if isinstance(prepared, Stack) else jax.tree.map(lambda leaf: leaf[None], prepared)
     gains = jax.vmap(lambda layer: jnp.asarray(layer.inverse_lipschitz, x.dtype))(layers)
 
     def of_event(x: Float[Array, " features"], context: Any) -> RoundTrip:
         return _follow(layers, gains, x, context)
 
-    found = jax.vmap(of_event, in_axes=(0, None if context is None else 1))(flat, context)
-    return jax.tree.map(lambda leaf: leaf.reshape(batch), found)
+    flat = x.reshape(-1, bijector.features)
+    found = jax.vmap(of_event, in_axes=(0, None if context is None else 1), out_axes=1)(flat, context)
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, *batch), found)
+
+
+def round_trip_error_by_depth(bijector: VectorBijector, x: Any, condition: Any = None) -> Float[Array, "depth *batch"]:
+    """The length of inverse(forward(x)) - x of the first 1, 2, ... layers as executed, in the dtype of x."""
+    x, context, layers = _laid_out(bijector, x, condition)
+    columns = x.reshape(-1, bijector.features).T
+
+    def onward(x: Array, layer: Any) -> tuple[Array, Array]:
+        y = layer.forward_columns(saturated(x), context)[0]
+        return y, y
+
+    _, images = jax.lax.scan(onward, columns, layers)
+    numbers = jnp.arange(images.shape[0])
+
+    def back(y: Array, last: Array) -> Array:
+        def undo(y: Array, numbered: tuple) -> tuple[Array, None]:
+            layer, number = numbered
+            return jnp.where(number <= last, layer.inverse_columns(saturated(y), context)[0], y), None
+
+        return jax.lax.scan(undo, y, (layers, numbers), reverse=True)[0]
+
+    errors = jnp.linalg.norm(jax.lax.map(lambda end: back(*end), (images, numbers)) - columns, axis=1)
+    return errors.reshape(-1, *x.shape[:-1])
+
+
+def _laid_out(bijector: VectorBijector, x: Any, condition: Any) -> tuple[Array, Array | None, Any]:
+    """Events inside their limits, the conditions as columns, and the prepared layers along a leading axis."""
+    x = saturated(checked(x, bijector.name))
+    context = bijector._context(condition, x.shape[:-1], x.dtype)
+    prepared = bijector.prepared()
+    layers = prepared.layers if isinstance(prepared, Stack) else jax.tree.map(lambda leaf: leaf[None], prepared)
+    return x, context, layers
 
 
 def _follow(layers: Any, gains: Array, x: Array, context: Any) -> RoundTrip:
     eps, column = jnp.finfo(x.dtype).eps, None if context is None else context[:, None]
 
-    def body(carry: tuple, entering: Any) -> tuple[tuple, None]:
+    def bounds(jacobian: Array, back: Array, visited: Array, slopes: Array) -> RoundTrip:
+        visited, slopes = (ROUNDINGS * eps * v for v in (visited, slopes))
+        visited = jnp.where(visited <= LINEAR, 2 * visited, math.inf)
+        slopes = jnp.where(jnp.isfinite(slopes), slopes, math.inf)
+        condition = jnp.linalg.norm(jacobian) * jnp.linalg.norm(back)
+        return RoundTrip(jnp.minimum(visited, slopes), visited, slopes, condition)
+
+    def body(carry: tuple, entering: Any) -> tuple[tuple, RoundTrip]:
         x, jacobian, back, gain, visited, slopes = carry
         layer, more = entering
 
@@ -81,13 +122,8 @@ def _follow(layers: Any, gains: Array, x: Array, context: Any) -> RoundTrip:
         visited = visited + jnp.linalg.norm(further) * handled + jnp.linalg.norm(back) * size
         slopes = slopes + gain * more * handled + gain * size
         product = jnp.matmul(here, jacobian, precision=jax.lax.Precision.HIGHEST)
-        return (y, product, further, gain * more, visited, slopes), None
+        return (y, product, further, gain * more, visited, slopes), bounds(product, further, visited, slopes)
 
     one, zero = jnp.eye(x.shape[0], dtype=x.dtype), jnp.zeros((), x.dtype)
     start = (x, one, one, zero + 1, zero, zero)
-    (_, jacobian, back, _, visited, slopes), _ = jax.lax.scan(body, start, (layers, gains))
-    visited, slopes = (ROUNDINGS * eps * v for v in (visited, slopes))
-    visited = jnp.where(visited <= LINEAR, 2 * visited, math.inf)
-    slopes = jnp.where(jnp.isfinite(slopes), slopes, math.inf)
-    condition = jnp.linalg.norm(jacobian) * jnp.linalg.norm(back)
-    return RoundTrip(jnp.minimum(visited, slopes), visited, slopes, condition)
+    return jax.lax.scan(body, start, (layers, gains))[1]

@@ -42,10 +42,10 @@ def algebraic_sigmoid(u: Array) -> Array:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False, repr=False)
 class SlopeMixture(Sloped):
-    """shift + line x + sum_k weight_k f(sharpness x - offset_k) / sharpness.
+    """shift + line x + sum_k weight_k f(sharpness_k x - offset_k) / sharpness_k.
 
     Its slope is line + sum_k weight_k f'(...): with f' in [a, b] it lies in [line + a W, line + b W], W = sum_k
-    weight_k, whatever offsets and sharpness are. With `reflected`, every other copy is -f(-u), so that a convex f gives
+    weight_k, whatever offsets and sharpnesses are. With `reflected`, every other copy is -f(-u), so that a convex f gives
     concave copies too; then, or with an f of sigmoid shape, such sums approximate every function of such slopes.
 
     Source: Huang et al. 2018, Neural Autoregressive Flows, arXiv 1804.00779, section 3 (positive weights).
@@ -54,7 +54,7 @@ class SlopeMixture(Sloped):
         unit: the activation f.
         weights: positive; shape (units, *s), s the shape of x or one that broadcasts with it.
         offsets: of that shape too.
-        sharpness: positive; shape (1, *s).
+        sharpness: positive; shape (units, *s), or (1, *s) for all of them.
         line: the linear part's slope, of shape s, at least 0; positive where f' can be 0.
         shift: of shape s.
         lower: bound of the slope.
@@ -99,7 +99,7 @@ class SlopeMixture(Sloped):
         return sign.reshape(-1, *(1,) * x.ndim), u
 
     def _value(self, x: Array, values: Array) -> Array:
-        return self.shift + self.line * x + (self.weights * values).sum(0) / self.sharpness[0]
+        return self.shift + self.line * x + (self.weights / self.sharpness * values).sum(0)
 
     @property
     def facts(self) -> Facts:
