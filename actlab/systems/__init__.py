@@ -4,7 +4,7 @@ import importlib
 
 from actlab.measurement import System
 
-NAMES: tuple[str, ...] = ("outliers", "uncertainty")
+NAMES: tuple[str, ...] = ("outliers", "uncertainty", "flows")
 
 
 def load(name: str) -> System:

@@ -14,6 +14,7 @@ from actlab.systems.flows.coupling import Autoregressive, Coupling, Featurewise
 from actlab.systems.flows.elementwise import Elementwise, PerFeature, bijector
 from actlab.systems.flows.flow import Flow, autoregressive_flow, coupling_flow, elementwise_flow, stacked
 from actlab.systems.flows.head import FlowHead
+from actlab.systems.flows.measure import Outcome, Recipe, on_toy, trainer
 from actlab.systems.flows.mixing import LU, Cayley, Householder, Permutation, Rotation, mixing
 from actlab.systems.flows.model import FlowModel, negative_log_likelihood, train_flow
 from actlab.systems.flows.monotone import BoundedSlope, Copies, Mixture
@@ -48,9 +49,11 @@ __all__ = [
     "Householder",
     "Inverted",
     "Mixture",
+    "Outcome",
     "PerFeature",
     "Permutation",
     "RationalQuadratic",
+    "Recipe",
     "Residual",
     "Rotation",
     "RoundTrip",
@@ -72,6 +75,7 @@ __all__ = [
     "masked_perceptron",
     "mixing",
     "negative_log_likelihood",
+    "on_toy",
     "perceptron",
     "pinwheel",
     "residual",
@@ -80,4 +84,5 @@ __all__ = [
     "round_trip_error_by_depth",
     "stacked",
     "train_flow",
+    "trainer",
 ]

@@ -78,10 +78,12 @@ class BoundedSlope(Transform):
 
 @dataclass(frozen=True)
 class Mixture(Transform):
-    """A monotone network: a line and `units` shifted copies of an activation; positive weights, slope capped smoothly.
+    """A monotone network: a line and `units` copies of an activation, shifted and stretched; slope capped smoothly.
 
-    With heights h_k > 0 and total T, slope = lower + (h_0 + sum_k h_k f'_k) / (1 + T / (upper - lower)),
-    every f'_k in [0, 1].
+    Unit k rises by about a_k > 0 at its place, the more steeply the larger its sharpness s_k > 0: its slope is at most
+    h_k = a_k s_k. With the line's h_0 and the total T, slope = lower + (h_0 + sum_k h_k f'_k) / (1 + T / (upper -
+    lower)), every f'_k in [0, 1]. With bounded units this is the deep sigmoidal flow of one layer in Huang et al. 2018,
+    arXiv 1804.00779, with a bounded slope in the place of its logit.
 
     Attributes:
         units: copies.
@@ -103,21 +105,23 @@ class Mixture(Transform):
 
     @property
     def outputs(self) -> int:
-        """Two a unit, and three."""
-        return 2 * self.units + 3
+        """Three a unit, and two."""
+        return 3 * self.units + 2
 
     def bind(self, raw: Raw) -> Sloped:
-        """Raw numbers: offsets, heights; line, shift, sharpness."""
+        """Raw numbers: places, logarithms of rises and of sharpnesses; line, shift."""
         k = self.units
-        heights, line = jnp.exp(capped(raw[k : 2 * k], 6.0) - 2.0), jnp.exp(capped(raw[2 * k], 4.0) - 0.3)
+        sharpness = jnp.exp(capped(raw[2 * k : 3 * k], 4.0) + 0.7)
+        heights = jnp.exp(capped(raw[k : 2 * k], 6.0) - 2.5) * sharpness
+        line = jnp.exp(capped(raw[3 * k], 4.0) - 0.3)
         scale = 1 / (1 + (line + heights.sum(0)) * (1 / (self.upper - self.lower)))
         return SlopeMixture(
             self.activation,
             heights * scale[None],
-            raw[:k] + _spread(k, raw),
-            jnp.exp(capped(raw[2 * k + 2 :], 4.0)),
+            (raw[:k] + _spread(k, raw)) * sharpness,
+            sharpness,
             self.lower + line * scale,
-            raw[2 * k + 1],
+            raw[3 * k + 1],
             self.lower,
             self.upper,
             _reflected(self.activation),

@@ -45,8 +45,8 @@ class SlopeMixture(Sloped):
     """shift + line x + sum_k weight_k f(sharpness_k x - offset_k) / sharpness_k.
 
     Its slope is line + sum_k weight_k f'(...): with f' in [a, b] it lies in [line + a W, line + b W], W = sum_k
-    weight_k, whatever offsets and sharpnesses are. With `reflected`, every other copy is -f(-u), so that a convex f gives
-    concave copies too; then, or with an f of sigmoid shape, such sums approximate every function of such slopes.
+    weight_k, whatever offsets and sharpnesses are. With `reflected`, every other copy is -f(-u), so that a convex f
+    gives concave copies too; then, or with an f of sigmoid shape, such sums approximate every function of such slopes.
 
     Source: Huang et al. 2018, Neural Autoregressive Flows, arXiv 1804.00779, section 3 (positive weights).
 

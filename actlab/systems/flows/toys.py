@@ -68,7 +68,7 @@ def _isotropic(name: str, means: np.ndarray, deviation: float) -> Toy:
 def eight_gaussians() -> Toy:
     """Eight round Gaussians on a circle of radius 2, deviation 0.2."""
     angles = np.arange(8) * math.pi / 4
-    return _isotropic("eight gaussians", 2 * np.stack([np.cos(angles), np.sin(angles)], -1), 0.2)
+    return _isotropic("eight Gaussians", 2 * np.stack([np.cos(angles), np.sin(angles)], -1), 0.2)
 
 
 def checkerboard() -> Toy:

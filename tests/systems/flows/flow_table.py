@@ -1,7 +1,10 @@
 """The table of bijectors that the laws of this folder are tested on, with parameters far from their start."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 import actlab.activations as al
 from actlab.systems.flows import (
@@ -54,15 +57,14 @@ GENTLE = {
 
 def shaken(flow: Flow, seed: int = 1, size: float = 0.4) -> Flow:
     """The flow with noise on every real parameter, as training would move them."""
-    leaves, structure = jax.tree.flatten(flow)
-    keys = jax.random.split(jax.random.key(seed), len(leaves))
-    moved = [
-        v + size * jax.random.normal(k, v.shape, v.dtype) / max(v.shape[-1], 1) ** 0.5
-        if jnp.issubdtype(v.dtype, jnp.floating)
-        else v
-        for k, v in zip(keys, leaves, strict=True)
-    ]
-    return jax.tree.unflatten(structure, moved)
+    rng = np.random.default_rng(seed)
+
+    def moved(v):
+        if not jnp.issubdtype(v.dtype, jnp.floating):
+            return v
+        return jnp.asarray(np.asarray(v) + size * rng.normal(size=v.shape) / max(v.shape[-1], 1) ** 0.5, v.dtype)
+
+    return jax.tree.map(moved, flow)
 
 
 def residual_flow(key: jax.Array, features: int, layers: int, **options) -> Flow:
@@ -73,34 +75,27 @@ def residual_flow(key: jax.Array, features: int, layers: int, **options) -> Flow
     return Flow(stacked(key, layer, layers))
 
 
-def flows(features: int, layers: int, conditions: int = 0) -> dict[str, Flow]:
-    """One flow of every layer, transform and mixing."""
+@functools.cache
+def flows(features: int, layers: int, conditions: int = 0, names: tuple[str, ...] = ()) -> dict[str, Flow]:
+    """Flows of every layer, transform and mixing, or those named."""
     key = jax.random.key(0)
-    found = {
-        f"coupling, {name}": coupling_flow(
-            key, features, layers=layers, hidden=(8,), transform=t, conditions=conditions, activation="swish"
-        )
-        for name, t in TRANSFORMS.items()
+    shape = {"layers": layers, "conditions": conditions}
+    couple = functools.partial(coupling_flow, key, features, hidden=(8,), activation="swish", **shape)
+    builders = {
+        "affine, featurewise": lambda: couple(transform=Affine(), featurewise=Mixture(3)),
+        "bounded slope": lambda: couple(transform=TRANSFORMS["bounded slope"], mixing="permutation"),
+        "mixture": lambda: couple(transform=TRANSFORMS["mixture"]),
+        "copies": lambda: couple(transform=TRANSFORMS["copies"], mixing="orthogonal"),
+        "spline": lambda: couple(transform=TRANSFORMS["spline"], mixing="cayley"),
+        "autoregressive": lambda: autoregressive_flow(
+            key, features, hidden=(9,), transform=TRANSFORMS["mixture of tanh"], activation="tanh", **shape
+        ),
+        "residual": lambda: residual_flow(key, features, layers, hidden=(8,), conditions=conditions, lipschitz=0.7),
     }
-    found["autoregressive"] = autoregressive_flow(
-        key, features, layers=layers, hidden=(9,), transform=Mixture(3), conditions=conditions, activation="tanh"
-    )
-    found["featurewise, cayley"] = coupling_flow(
-        key,
-        features,
-        layers=layers,
-        hidden=(8,),
-        transform=Affine(),
-        featurewise=Mixture(3),
-        conditions=conditions,
-        mixing="cayley",
-        activation="swish",
-    )
-    if conditions == 0:
-        found["elementwise"] = elementwise_flow(key, features, layers=layers)
-        found["permuted"] = coupling_flow(key, features, layers=layers, hidden=(8,), mixing="permutation")
-    found["residual"] = residual_flow(key, features, layers, hidden=(8,), conditions=conditions, lipschitz=0.7)
-    return {name: shaken(flow) for name, flow in found.items()}
+    if not conditions:
+        builders["elementwise"] = lambda: elementwise_flow(key, features, layers=layers)
+    chosen = names or tuple(builders)
+    return {n: shaken(f) for n, f in jax.jit(lambda: {n: builders[n]() for n in chosen})().items()}
 
 
 def widened(flow: Flow) -> Flow:

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flow_table import shaken
 
 import actlab.activations as al
 from actlab.systems.flows import (
@@ -16,7 +17,6 @@ from actlab.systems.flows import (
     residual,
 )
 from actlab.systems.flows.coupling import Autoregressive, Coupling
-from flow_table import shaken
 
 
 def test_couplings_copy_the_first_features_and_move_the_rest_by_them():

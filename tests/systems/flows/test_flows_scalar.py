@@ -5,11 +5,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flow_table import SCALARS, TRANSFORMS
 
 import actlab.activations as al
 from actlab.systems.flows import Copies, Inverted, PerFeature, RationalQuadratic, Squash, bijector
 from actlab.systems.flows.elementwise import Elementwise, preimage, value_and_log_slope
-from flow_table import SCALARS, TRANSFORMS
 
 FAR = np.geomspace(1e-44, 3e38, 200)
 POINTS = np.concatenate([np.linspace(-30, 30, 4001), FAR, -FAR, [0.0]])

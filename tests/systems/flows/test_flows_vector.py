@@ -1,19 +1,22 @@
 """Flows of vectors: log-determinants against brute force, proved bounds, round trips, densities that integrate to 1."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flow_table import GENTLE, flows, shaken, widened
 
 from actlab.systems.flows import (
     Flow,
+    Mixture,
     coupling_flow,
     elementwise_flow,
     round_trip,
     round_trip_by_depth,
     round_trip_error_by_depth,
 )
-from flow_table import GENTLE, flows, shaken, widened
 
 DEPTHS = 64
 
@@ -62,58 +65,50 @@ def _there_and_back(flow, x):
     return jnp.linalg.norm(back - x, axis=-1), log_det + inverse_log_det, round_trip(flow.bijector, x)
 
 
-def gentle_flows() -> dict[str, Flow]:
+@pytest.fixture(scope="module")
+def gentle() -> dict[str, Flow]:
     """Deep flows of slopes whose quotient is at most 1.6."""
     key = jax.random.key(0)
-    found = {
-        f"elementwise, {n}": elementwise_flow(key, 4, layers=DEPTHS, transform=t)
-        for n, t in GENTLE.items()
-        if n != "affine"
-    }
-    found |= {
-        f"coupling, {n}": coupling_flow(
-            key, 4, layers=DEPTHS, hidden=(8,), transform=t, mixing="orthogonal", activation="swish"
-        )
-        for n, t in GENTLE.items()
-    }
-    return found
+    couple = functools.partial(
+        coupling_flow, key, 4, layers=DEPTHS, hidden=(8,), mixing="orthogonal", activation="swish"
+    )
+    builders = {n: functools.partial(couple, transform=GENTLE[n]) for n in ("affine", "bounded slope", "mixture")}
+    builders["copies, elementwise"] = functools.partial(
+        elementwise_flow, key, 4, layers=DEPTHS, transform=GENTLE["copies"]
+    )
+    return jax.jit(lambda: {n: build() for n, build in builders.items()})()
 
 
-def test_round_trips_at_depth_1_to_64():
+def test_round_trips_at_depth_1_to_64(gentle):
     """As executed in float32: below the bounds everywhere, and below 1e-4 where M/m <= 1.6."""
     x = jax.random.normal(jax.random.key(4), (32, 4))
     run = jax.jit(lambda f: (round_trip_error_by_depth(f.bijector, x), round_trip_by_depth(f.bijector, x)))
-    for name, flow in gentle_flows().items():
+    for name, flow in gentle.items():
         error, found = jax.device_get(run(flow))
         assert error.shape == found.bound.shape == (DEPTHS, 32)
         assert (error <= found.visited).all(), (name, np.max(error / found.visited))
         assert (error <= found.slopes).all(), name
         assert error.max() <= 1e-4, (name, error.max())
-        last = jax.device_get(round_trip(flow.bijector, x))
-        np.testing.assert_allclose(last.bound, found.bound[-1], rtol=1e-4)
-        back = flow.bijector.inverse(flow.bijector.forward(x))
-        assert np.linalg.norm(back - x, axis=-1).max() <= found.bound[-1].max()
 
 
 def test_steep_stacks_are_bounded_or_said_to_be_unknown():
     """[0.5, 2] at depth 32 does not round-trip in float32: the bound says so."""
-    from actlab.systems.flows import Mixture
-
     flow = shaken(elementwise_flow(jax.random.key(0), 8, layers=DEPTHS, transform=Mixture(4, 0.1, 10.0)), size=1.5)
     x = 2 * jax.random.normal(jax.random.key(5), (32, 8))
-    error = np.asarray(round_trip_error_by_depth(flow.bijector, x))
-    bound = np.asarray(round_trip_by_depth(flow.bijector, x).bound)
+    run = jax.jit(lambda f: (round_trip_error_by_depth(f.bijector, x), round_trip_by_depth(f.bijector, x).bound))
+    error, bound = jax.device_get(run(flow))
     assert (error <= bound).all()
     assert error[-1].max() > 1e-2
     assert np.isinf(bound[-1]).any()
 
 
-def test_float32_agrees_with_float64_to_1e_5_a_layer():
+def test_float32_agrees_with_float64_to_1e_5_a_layer(gentle):
     x = np.random.default_rng(6).normal(size=(64, 4)).astype(np.float32)
-    for name, flow in gentle_flows().items():
-        single = np.asarray(flow.bijector.forward_log_det_jacobian(jnp.asarray(x)))
+    log_det = jax.jit(lambda flow, x: flow.bijector.forward_log_det_jacobian(x))
+    for name, flow in gentle.items():
+        single = np.asarray(log_det(flow, jnp.asarray(x)))
         with jax.enable_x64(True):
-            double = np.asarray(widened(flow).bijector.forward_log_det_jacobian(jnp.asarray(x, jnp.float64)))
+            double = np.asarray(log_det(widened(flow), jnp.asarray(x, jnp.float64)))
         assert np.abs(single - double).max() <= 1e-5 * DEPTHS, (name, np.abs(single - double).max())
 
 
@@ -133,12 +128,12 @@ def test_densities_integrate_to_one_on_a_grid():
         assert abs(float(density(flow)) - 1) <= 1e-3, (name, float(density(flow)))
 
 
-def test_densities_integrate_to_one_by_importance_sampling(table):
+def test_densities_integrate_to_one_by_importance_sampling():
     """Proposals: normal ones of deviation 3, whose tails are heavier than those of nearly all flows."""
     z = 3.0 * jax.random.normal(jax.random.key(7), (200_000, 3))
     log_proposal = -0.5 * jnp.sum((z / 3) ** 2, -1) - 3 * np.log(3 * np.sqrt(2 * np.pi))
     weigh = jax.jit(lambda flow: jnp.exp(flow.log_prob(z) - log_proposal))
-    for name, flow in table.items():
+    for name, flow in flows(3, 3, names=("mixture", "autoregressive", "residual")).items():
         weights = np.asarray(weigh(flow), np.float64)
         error = weights.std() / len(weights) ** 0.5
         assert abs(weights.mean() - 1) <= 4 * error + 1e-3, (name, weights.mean(), error)
@@ -172,6 +167,6 @@ def test_no_finite_event_gives_nan_or_infinity(table):
 
     keys = jax.random.split(jax.random.key(0), 34)
     for name, flow in table.items():
-        count = len(keys) if name in ("coupling, mixture", "coupling, spline", "elementwise") else 2
+        count = len(keys) if name in ("mixture", "spline", "elementwise") else 2
         bad = jnp.stack([faults(flow, key) for key in keys[:count]]).any(0)
         assert not bad.any(), (name, bad)
