@@ -24,6 +24,7 @@ BAD_INPUT = (
     "actlab.proofs.checker:Malformed",
     "actlab.report:ResultsError",
     "actlab.signal:QuadratureError",
+    "actlab.systems.tomography:GeometryError",
     "actlab.training:CheckpointError",
     "actlab.training:NotFiniteError",
 )

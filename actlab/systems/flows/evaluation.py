@@ -77,8 +77,8 @@ def _note(who: str, transform: Transform, outcome: Outcome) -> str:
     held = "all" if outcome.within.min() == 1 else f"{100 * outcome.within.min():.1f} %"
     return (
         f"{who}: slopes of every layer are proved to lie in [{float(transform.lower):.3g}, "
-        f"{float(transform.upper):.3g}], so the flow's log-determinant lies in [{low:.2f}, {high:.2f}]; events of eight Gaussians use [{least:.2f}, "
-        f"{most:.2f}]. {held} of the round trips kept within their bounds."
+        f"{float(transform.upper):.3g}], so the flow's log-determinant in [{low:.2f}, {high:.2f}]; events of eight "
+        f"Gaussians use [{least:.2f}, {most:.2f}]. {held} of the round trips kept within their bounds."
     )
 
 
