@@ -143,7 +143,7 @@ class VectorBijector(Bijector):
         """Images of shape (*batch, features) and log-determinants of shape (*batch,).
 
         Args:
-            x: events, (*batch, features), float32 or float64; saturated at `limit`.
+            x: events, (*batch, features), float32 or float64; saturated at `limit`, as their images are.
             condition: (conditions,) for all events, or (*batch, conditions); None where the bijector takes none.
 
         Raises:
@@ -164,7 +164,7 @@ class VectorBijector(Bijector):
         batch = x.shape[:-1]
         columns = saturated(x).reshape(-1, self.features).T
         y, log_det = function(columns, self._context(condition, batch, x.dtype))
-        return y.T.reshape(x.shape), log_det.reshape(batch)
+        return saturated(y).T.reshape(x.shape), log_det.reshape(batch)
 
     def _context(self, condition: Any, batch: tuple[int, ...], dtype: Any) -> Array | None:
         if condition is None:

@@ -83,17 +83,17 @@ def flows(features: int, layers: int, conditions: int = 0, names: tuple[str, ...
     couple = functools.partial(coupling_flow, key, features, hidden=(8,), activation="swish", **shape)
     builders = {
         "affine, featurewise": lambda: couple(transform=Affine(), featurewise=Mixture(3)),
-        "bounded slope": lambda: couple(transform=TRANSFORMS["bounded slope"], mixing="permutation"),
-        "mixture": lambda: couple(transform=TRANSFORMS["mixture"]),
-        "copies": lambda: couple(transform=TRANSFORMS["copies"], mixing="orthogonal"),
+        "mixture": lambda: couple(transform=TRANSFORMS["mixture"], mixing="permutation"),
         "spline": lambda: couple(transform=TRANSFORMS["spline"], mixing="cayley"),
         "autoregressive": lambda: autoregressive_flow(
-            key, features, hidden=(9,), transform=TRANSFORMS["mixture of tanh"], activation="tanh", **shape
+            key, features, hidden=(9,), transform=TRANSFORMS["bounded slope"], activation="tanh", **shape
         ),
         "residual": lambda: residual_flow(key, features, layers, hidden=(8,), conditions=conditions, lipschitz=0.7),
     }
     if not conditions:
-        builders["elementwise"] = lambda: elementwise_flow(key, features, layers=layers)
+        builders["elementwise copies"] = lambda: elementwise_flow(
+            key, features, layers=layers, transform=TRANSFORMS["copies"]
+        )
     chosen = names or tuple(builders)
     return {n: shaken(f) for n, f in jax.jit(lambda: {n: builders[n]() for n in chosen})().items()}
 
