@@ -72,7 +72,7 @@ def test_residual_layers_contract_whatever_their_net_has_learned(float64):
     layer = shaken(residual(jax.random.key(0), 3, hidden=(8,), lipschitz=0.8), size=20.0)
     x = 3 * jax.random.normal(jax.random.key(1), (300, 3))
     jacobian = jax.vmap(jax.jacfwd(layer.forward))(x)
-    singular = jnp.linalg.svd(jacobian - jnp.eye(3), compute_uv=False)
+    singular = jnp.linalg.svd(jacobian - jnp.eye(3)[None], compute_uv=False)
     assert 0.05 < singular.max() <= 0.8
     y, log_det = layer.forward_and_log_det(x)
     back, inverse_log_det = layer.inverse_and_log_det(y)
