@@ -96,7 +96,9 @@ def run(
         kept = Measurement(f"promises kept, {toy.name}", who, _kept(outcome), "%", "higher", seeds)
         measured += [gap, kept, *_promises(outcome, toy, who, seeds)]
         claims += [
-            Claim(f"{toy.name}: within {config.gap_at_most:g} nats of the truth", SOURCE, gap, config.gap_at_most),
+            Claim(
+                f"{toy.name}: within {config.gap_at_most:g} nats of the truth", SOURCE, gap, at_most=config.gap_at_most
+            ),
             Claim(f"{toy.name}: log-determinants and round trips within their bounds", SOURCE, kept, at_least=100.0),
         ]
         figures += _densities(toy, jax.tree.map(lambda leaf: leaf[0], outcome), transform)
