@@ -62,9 +62,7 @@ def test_nan_stays_with_its_event_and_the_largest_floats_saturate_with_finite_gr
         jnp.float32,
     )
     run = jax.jit(lambda flow: jax.vmap(jax.value_and_grad(flow.log_prob))(x))
-    for name, flow in flows(
-        3, 2, names=("affine, featurewise", "mixture", "spline", "autoregressive", "residual")
-    ).items():
+    for name, flow in flows(3, 2, names=("mixture", "residual")).items():
         log_prob, gradient = jax.device_get(run(flow))
         assert np.isnan(log_prob[0]), name
         assert np.isfinite(log_prob[1:]).all(), name
