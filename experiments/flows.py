@@ -131,7 +131,7 @@ def _promises(outcome: Outcome, toy: Toy, who: str, seeds: tuple[int, ...]) -> l
         "largest round-trip error, float32": outcome.error[:, -1],
         "largest bound of it": outcome.bound[:, -1],
     }
-    return [Measurement(f"{n}, {toy.name}", who, v, "", "neither", seeds) for n, v in rows.items()]
+    return [Measurement(f"{n}, {toy.name}", who, np.asarray(v), "", "neither", seeds) for n, v in rows.items()]
 
 
 def _densities(toy: Toy, outcome: Outcome, transform: Transform) -> list[Figure]:

@@ -57,14 +57,15 @@ def _measured(who: str, transform: Transform, seeds: tuple[int, ...], recipe: Re
         outcomes[toy.name] = jax.device_get(outcome)
         rows.append(Measurement(f"gap to the true density, {toy.name}", who, np.asarray(gap), "nats", "lower", seeds))
     first: Outcome = outcomes["eight Gaussians"]
+    error, bound = np.asarray(first.error), np.asarray(first.bound)
     rows += [
-        Measurement("round-trip error, float32", who, first.error[:, -1], "", "lower", seeds),
-        Measurement("bound of the round-trip error", who, first.bound[:, -1], "", "lower", seeds),
+        Measurement("round-trip error, float32", who, error[:, -1], "", "lower", seeds),
+        Measurement("bound of the round-trip error", who, bound[:, -1], "", "lower", seeds),
     ]
     depth = np.arange(1, recipe.layers + 1)
     curves = [
         Curve(ROUND_TRIP, f"{who}{what}", depth, values, "layers", "length", log_y=True)
-        for what, values in (("", first.error), (", its bound", first.bound))
+        for what, values in (("", error), (", its bound", bound))
         if np.isfinite(values).all()
     ]
     flow = jax.tree.map(lambda leaf: leaf[0], outcomes["eight Gaussians"].flow)
