@@ -85,7 +85,7 @@ def round_trip_error_by_depth(bijector: VectorBijector, x: Any, condition: Any =
 
         return jax.lax.scan(undo, y, (layers, numbers), reverse=True)[0]
 
-    errors = jnp.linalg.norm(jax.lax.map(lambda end: back(*end), (images, numbers)) - columns, axis=1)
+    errors = jnp.linalg.norm(jax.lax.map(lambda end: back(*end), (images, numbers)) - columns[None], axis=1)
     return errors.reshape(-1, *x.shape[:-1])
 
 
