@@ -13,12 +13,15 @@ from actlab.systems.flows import TOYS, Conditioned, FlowHead, Mixture, coupling_
 from actlab.systems.uncertainty.model import HeadedMLP
 
 
-def test_samples_have_the_density_that_log_prob_gives():
+@pytest.mark.parametrize(
+    "names", [("autoregressive",), pytest.param(("spline", "mixture", "residual"), marks=pytest.mark.slow)]
+)
+def test_samples_have_the_density_that_log_prob_gives(names):
     key = jax.random.key(1)
     condition = jnp.array([0.5, -1.0])
     sample = jax.jit(lambda flow: flow.sample_and_log_prob(key, (50,), condition))
     log_prob = jax.jit(lambda flow, x, c: flow.log_prob(x, c))
-    for name, flow in flows(2, 2, 2, ("spline", "autoregressive", "residual")).items():
+    for name, flow in flows(2, 2, 2, names).items():
         x, found = sample(flow)
         each = jnp.broadcast_to(condition, (50, 2))
         np.testing.assert_allclose(log_prob(flow, x, each), found, rtol=1e-3, atol=3e-3, err_msg=name)
@@ -79,11 +82,11 @@ def test_a_flow_head_is_a_density_and_trains_in_the_uncertainty_system():
 
 @pytest.mark.parametrize("toy", [t() for t in TOYS], ids=lambda t: t.name)
 def test_toys_know_their_entropy(toy):
-    x = toy.sample(jax.random.key(0), 100_000)
+    x = toy.sample(jax.random.key(0), 20_000)
     log_prob = np.asarray(toy.log_prob(x), np.float64)
     error = log_prob.std() / len(log_prob) ** 0.5
     assert abs(-log_prob.mean() - toy.entropy) <= 4 * error
-    line = jnp.linspace(-6.0, 6.0, 601)
+    line = jnp.linspace(-6.0, 6.0, 241)
     grid = jnp.stack(jnp.meshgrid(line, line), -1)
     np.testing.assert_allclose(jnp.exp(toy.log_prob(grid)).sum() * (line[1] - line[0]) ** 2, 1, atol=1e-3)
 
