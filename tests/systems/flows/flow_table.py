@@ -95,7 +95,9 @@ def flows(features: int, layers: int, conditions: int = 0, names: tuple[str, ...
             key, features, layers=layers, transform=TRANSFORMS["copies"]
         )
     chosen = names or tuple(builders)
-    return {n: shaken(f) for n, f in jax.jit(lambda: {n: builders[n]() for n in chosen})().items()}
+    with jax.enable_x64(False):  # kept for tests in either precision
+        made = jax.jit(lambda: {n: builders[n]() for n in chosen})()
+        return {n: shaken(f) for n, f in made.items()}
 
 
 def widened(flow: Flow) -> Flow:

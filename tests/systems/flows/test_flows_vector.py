@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy import stats
 from flow_table import GENTLE, flows, shaken, widened
+from scipy import stats
 
 from actlab.systems.flows import (
     Flow,
