@@ -4,7 +4,7 @@ import importlib
 
 from actlab.measurement import System
 
-NAMES: tuple[str, ...] = ("outliers", "robustness", "uncertainty", "tomography", "flows")
+NAMES: tuple[str, ...] = ("outliers", "robustness", "uncertainty", "tomography", "flows", "oversmoothing")
 
 
 def load(name: str) -> System:
