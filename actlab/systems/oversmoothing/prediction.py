@@ -82,7 +82,9 @@ def law_errors(
     with jax.enable_x64(True):
         noise = jnp.stack([jax.random.normal(jax.random.key(s), (graph.nodes,), jnp.float64) for s in seeds])
         exact: Graph = jax.tree.map(lambda a: jnp.asarray(a, jnp.float64) if a.dtype == jnp.float32 else a, graph)
-        law = jax.jit(jax.vmap(lambda field: variance_law(activation, exact, field, layers)))(mean + deviation * noise)
+        # The graph is an argument: of a constant XLA would fold what is computed from it, slowly.
+        judged_law = jax.jit(jax.vmap(lambda graph, field: variance_law(activation, graph, field, layers), (None, 0)))
+        law = judged_law(exact, mean + deviation * noise)
         predicted, measured, variances = (np.asarray(a) for a in (law.predicted, law.measured, law.variances))
     judged = (variances > ROUNDING_FLOOR) & (predicted > 0)
     predicted, measured = (np.where(judged, a, np.nan) for a in (predicted, measured))
