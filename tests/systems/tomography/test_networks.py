@@ -1,0 +1,68 @@
+"""Networks: what they promise of their output, that they fit, and that the held-out rays choose."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+import actlab.activations as al
+from actlab.systems.tomography.counts import simulate
+from actlab.systems.tomography.geometry import parallel_beam
+from actlab.systems.tomography.model import DeepImagePrior, LearnedPrimalDual, NeuralField
+from actlab.systems.tomography.networks import NetworkRecipe, fit_network
+from actlab.systems.tomography.phantoms import disk
+
+GEOMETRY = parallel_beam(16, 12, pixel=4.0)
+PHANTOM = disk(0.6, scale=0.01)
+
+
+@pytest.fixture(scope="module")
+def scan():
+    return simulate(jax.random.key(0), PHANTOM.integrals(GEOMETRY), 1e4)
+
+
+def field(key):
+    return NeuralField(
+        GEOMETRY.shape, al.relu, al.softplus, rngs=nnx.Rngs(key), features=8, bandwidth=1.0, widths=(16,)
+    )
+
+
+def prior(key):
+    return DeepImagePrior(GEOMETRY.shape, al.relu, al.squareplus, rngs=nnx.Rngs(key), channels=4, levels=1)
+
+
+@pytest.mark.parametrize(("make", "rate"), [(field, 1e-2), (prior, 3e-2)], ids=["neural field", "deep image prior"])
+def test_networks_fit_counts_and_stay_positive(make, rate, scan):
+    recipe = NetworkRecipe(steps=120, checks=6, learning_rate=rate)
+    found = jax.jit(lambda key, e: fit_network(key, make, GEOMETRY, e, 0.01, recipe=recipe))(jax.random.key(1), scan)
+    truth = PHANTOM.image(GEOMETRY)
+    assert found.objective.shape == (120,)
+    assert float(found.objective[-1]) < 0.2 * float(found.objective[0])
+    assert float(found.image.min()) >= 0.0
+    assert np.linalg.norm(found.image - truth) < 0.4 * np.linalg.norm(truth)
+
+
+def test_the_kept_image_is_that_of_the_best_check(scan):
+    few, many = NetworkRecipe(steps=20, checks=1), NetworkRecipe(steps=20, checks=4, learning_rate=0.5)
+    one = jax.jit(lambda e: fit_network(jax.random.key(1), field, GEOMETRY, e, 0.01, recipe=few))(scan)
+    wild = jax.jit(lambda e: fit_network(jax.random.key(1), field, GEOMETRY, e, 0.01, recipe=many))(scan)
+    assert bool(jnp.isfinite(one.held_out))
+    assert bool(jnp.isfinite(wild.held_out))
+
+
+def test_learned_primal_dual():
+    net = LearnedPrimalDual(30.0, al.relu, al.softplus, rngs=nnx.Rngs(0), iterations=2, memory=2, channels=4)
+    data = jnp.asarray(PHANTOM.integrals(GEOMETRY).mean(-1), jnp.float32)[None]
+    truth = jnp.asarray(PHANTOM.image(GEOMETRY), jnp.float32)[None] / 0.01
+
+    @nnx.jit
+    def loss_and_gradient(net):
+        return nnx.value_and_grad(lambda n: jnp.mean(jnp.square(n(GEOMETRY, data) - truth)))(net)
+
+    value, gradient = loss_and_gradient(net)
+    assert bool(jnp.isfinite(value))
+    assert all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in jax.tree.leaves(gradient))
+    assert float(net(GEOMETRY, data).min()) >= 0.0
+    with pytest.raises(ValueError, match="multiples of 8"):
+        DeepImagePrior((20, 20), al.relu, al.softplus, rngs=nnx.Rngs(0))
