@@ -74,7 +74,7 @@ RULES: dict[str, Rule] = {
         "values in {0}",
         "range",
         lambda f, v: f.range is not None and (f.range.lower >= v[0]) & (f.range.upper <= v[1]),
-        lambda v: f"bounded_range(tanh, lower={v[0]:g}, upper={v[1]:g})",
+        lambda v: f"bounded_range(tanh, lower={v[0]:g}, upper={v[1]:g})" if math.isfinite(v[1] - v[0]) else "",
     ),
     "bounded_range": Rule(
         "a bounded range",

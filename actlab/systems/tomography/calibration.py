@@ -20,7 +20,7 @@ class CalibrationError(ValueError):
     """Frames from which the asked-for quantity cannot be had; the message names them and the remedy."""
 
 
-def photons_per_count(flats: Float[np.ndarray, "frames *bins"], darks: Float[np.ndarray, "frames *bins"]) -> float:
+def photons_per_count(flats: Float[np.ndarray, "flats *bins"], darks: Float[np.ndarray, "darks *bins"]) -> float:
     """A camera's gain by photon transfer: the mean of the net light over its variance, both medians over the bins.
 
     Poisson light of n photons read as n / g counts has mean n / g and variance n / g^2. The brightness of each frame is
@@ -43,12 +43,18 @@ def photons_per_count(flats: Float[np.ndarray, "frames *bins"], darks: Float[np.
     flats, darks = np.asarray(flats, np.float64), np.asarray(darks, np.float64)
     light = flats - darks.mean(axis=0)
     brightness = light.reshape(len(light), -1).mean(axis=1).reshape(-1, *(1,) * (light.ndim - 1))
-    variance = np.median((light * brightness.mean() / brightness).var(axis=0, ddof=1)) - np.median(
-        darks.var(axis=0, ddof=1)
-    )
+    variance = _typical_variance(light * brightness.mean() / brightness) - _typical_variance(darks)
     if not variance > 0:
         raise CalibrationError("flats: their variance is not above that of the darks; give the gain itself")
     return float(np.median(light.mean(axis=0)) / variance)
+
+
+def _typical_variance(frames: Float[np.ndarray, "frames *bins"]) -> float:
+    """The median over the bins of the frames' variance, over what that median is of a variance of 1: it is skewed."""
+    from scipy.stats import chi2
+
+    dof = len(frames) - 1
+    return float(np.median(frames.var(axis=0, ddof=1)) * dof / chi2.median(dof))
 
 
 def exposure_of_frames(
@@ -120,8 +126,8 @@ def centre_by_consistency(
         steps: of SIRT.
 
     Returns:
-        The lowest point of a parabola through the best of seventeen candidates on successively finer grids and its
-        neighbours, to about a hundredth of a bin where the data are good.
+        The lowest point of a parabola through the best of nine candidates and its neighbours, on three grids, each four
+        times finer than the one before.
     """
 
     def misfit(centre: Array) -> Array:
@@ -129,14 +135,15 @@ def centre_by_consistency(
         image, _ = sirt(moved, integrals, steps)
         return jnp.mean(jnp.square(integrals - project(moved, image)))
 
-    middle, spacing = jnp.asarray(around, integrals.dtype), reach / 4.0
     lags = jnp.arange(-4, 5, dtype=integrals.dtype)
-    for _ in range(3):
+
+    def finer(middle: Array, spacing: Array) -> tuple[Array, None]:
         losses = jax.lax.map(misfit, middle + spacing * lags)
         best = jnp.clip(jnp.argmin(losses), 1, lags.size - 2)
         before, at, after = losses[best - 1], losses[best], losses[best + 1]
         bend = before - 2.0 * at + after
         shift = jnp.clip(jnp.where(bend > 0, 0.5 * (before - after) / jnp.where(bend > 0, bend, 1.0), 0.0), -1.0, 1.0)
-        middle = middle + spacing * (lags[best] + shift)
-        spacing = spacing / 4.0
-    return middle
+        return middle + spacing * (lags[best] + shift), None
+
+    spacings = reach / 4.0 * jnp.asarray([1.0, 0.25, 0.0625], integrals.dtype)
+    return jax.lax.scan(finer, jnp.asarray(around, integrals.dtype), spacings)[0]

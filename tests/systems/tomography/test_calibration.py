@@ -26,7 +26,7 @@ def test_gain_by_photon_transfer():
     brightness = rng.uniform(0.98, 1.02, (10, 1))
     flats = rng.poisson(brightness * light) / gain + rng.normal(100.0, 3.0, (10, 800))
     darks = rng.normal(100.0, 3.0, (10, 800))
-    assert photons_per_count(flats, darks) == pytest.approx(gain, rel=0.08)
+    assert photons_per_count(flats, darks) == pytest.approx(gain, rel=0.04)
     with pytest.raises(CalibrationError, match="give three flats and two darks"):
         photons_per_count(flats[:2], darks)
     with pytest.raises(CalibrationError, match="give the gain itself"):
@@ -62,6 +62,6 @@ def test_axis_of_a_parallel_and_of_a_fan_beam():
     guess = (fan.bins - 1) / 2
     found = jax.jit(lambda p: centre_by_consistency(fan, p, around=guess, reach=4.0))(seen)
     assert abs(guess - 26.8) > 0.5
-    assert float(found) == pytest.approx(26.8, abs=0.1)
+    assert float(found) == pytest.approx(26.8, abs=0.15)
     with pytest.raises(CalibrationError, match="centre_by_consistency"):
         centre_by_mass(fan, seen)
