@@ -119,8 +119,8 @@ def run(
         report(f"{name:10s} sampled {sampled[name]:.6f}  " + "  ".join(f"{w}: {widths[name, w][-1]:.6f}" for w in WAYS))
         if name in config.drawn:
             clouds.append(_cloud(name, values, boxes))
-    measured = [_measurement("mean width of the bounds", f"{n}: {w}", v) for (n, w), v in widths.items()]
-    measured += [_measurement("mean width of the bounds", f"{n}: sampled", [v, v]) for n, v in sampled.items()]
+    measured = [_measurement(f"mean width, {w}", n, v) for (n, w), v in widths.items()]
+    measured += [_measurement("mean width, sampled", n, [v, v]) for n, v in sampled.items()]
     for place, what in enumerate(("Lipschitz constant (l2), everywhere", "Lipschitz constant (l2), on the box")):
         measured += [_measurement(what, n, [v[place] for v in both]) for n, both in constants.items()]
     return measured, _claims(config, widths, sampled, constants), clouds

@@ -1,7 +1,9 @@
 """One certified net: trained over a ball, certified by sound bounds on every test image, attacked beside it.
 
-The certificate counts a test image if no input in its ball, and within [0, 1], can change the net's class, rounding
-included; the attack counts it if projected gradient descent finds none. Training is checkpointed: `--resume` goes on.
+The certificate counts an image if no input in its ball, and within [0, 1], can change the net's class, rounding
+included; the attack counts it if projected gradient descent finds none. What is chosen (sizes, schedules) is chosen on
+`validation_rows` held out of the training set, whose accuracy is reported beside that of the test set. Training is
+checkpointed: `--resume` goes on.
 """
 
 from __future__ import annotations
@@ -9,9 +11,9 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import jax
 import jax.numpy as jnp
@@ -20,18 +22,20 @@ from pydantic import Field
 
 from actlab.config import ConfigError
 from actlab.data import Images, load_images
-from actlab.data.embedded import digits
 from actlab.measurement import Claim, Curve, Measurement
-from actlab.nets import Architecture
+from actlab.nets import Architecture, Chain
 from actlab.systems.robustness import (
     Attack,
+    Certified,
     Recipe,
     activation_of,
-    attacked_accuracy,
+    box_margins,
     certified,
     problem,
+    spared,
     trained_net,
 )
+from actlab.systems.robustness.contest import digit_images
 from actlab.training import train
 
 FIGURE = "certified and attacked accuracy against the radius"
@@ -51,6 +55,7 @@ class Config:
         method: how it is trained; see `Recipe`.
         train_radius: of the balls of the training.
         norm: of the balls that are certified.
+        bounds: of linf certificates: "linear" adds CROWN at the radius of the claim, where intervals do not suffice.
         radius: at which the claim is made.
         radii: of the figure; must contain the radius.
         certified_at_least: the claim, in per cent.
@@ -63,6 +68,7 @@ class Config:
         seed: of everything.
         attack_steps: of projected gradient descent.
         restarts: of it.
+        validation_rows: held out of the training set, its last ones, and certified beside the test set; 0 for none.
         test_rows: of the test set; all where 0.
     """
 
@@ -72,9 +78,10 @@ class Config:
     convolutions: tuple[tuple[int, int, int], ...] = ()
     hidden: tuple[Annotated[int, Field(ge=1)], ...] = (100,)
     linear: Literal["free", "cayley", "bjorck"] = "free"
-    method: Literal["plain", "interval", "lipschitz"] = "interval"
+    method: Literal["plain", "interval", "crown", "lipschitz"] = "interval"
     train_radius: Annotated[float, Field(ge=0)] = 0.1
     norm: Literal["l2", "linf"] = "linf"
+    bounds: Literal["interval", "linear"] = "interval"
     radius: Annotated[float, Field(ge=0)] = 0.1
     radii: tuple[Annotated[float, Field(ge=0)], ...] = (0.0, 0.05, 0.1, 0.15)
     certified_at_least: Annotated[float, Field(ge=0, le=100)] = 0.0
@@ -87,6 +94,7 @@ class Config:
     seed: Annotated[int, Field(ge=0)] = 0
     attack_steps: Annotated[int, Field(ge=1)] = 40
     restarts: Annotated[int, Field(ge=0)] = 2
+    validation_rows: Annotated[int, Field(ge=0)] = 0
     test_rows: Annotated[int, Field(ge=0)] = 0
 
     def __post_init__(self) -> None:
@@ -97,47 +105,73 @@ class Config:
 def run(
     config: Config, out: Path | None, report: Callable[[str], None]
 ) -> tuple[list[Measurement], list[Claim], list[Curve]]:
-    """Trains, certifies and attacks; the claim is the certified accuracy at the radius."""
+    """Trains, certifies and attacks; the claims are the certified accuracy at the radius and that no attack refutes it.
+
+    Raises:
+        ConfigError: the set is read from files and no folder is given, or no row is left to train on.
+        DataError: its files are missing or damaged.
+        FactError: the activation's slope is not known to be bounded.
+    """
     images = _images(config)
-    activation = activation_of(config.activation)
     with tempfile.TemporaryDirectory() as scratch:
-        net = _trained(config, images, activation, (out or Path(scratch)) / "training", report)
-    rows = config.test_rows or len(images.y_test)
+        net = _trained(config, images, (out or Path(scratch)) / "training", report)
+    rows, at = config.test_rows or len(images.y_test), config.radii.index(config.radius)
     x, y = _unit(images.x_test[:rows]), images.y_test[:rows]
-    report(f"certifying {rows} test images")
-    found = certified(net, x, y, config.norm, config.radii)
-    report(f"attacking them, {config.attack_steps} steps, {config.restarts + 1} starts")
+    report(f"certifying {rows} test images, then attacking them ({config.attack_steps} steps each)")
+    found = _certified(config, net, x, y)
     attack = Attack(config.attack_steps, config.restarts)
-    spared = attacked_accuracy(net, x, y, config.norm, config.radii, jax.random.key(config.seed), attack)
-    who, unit = repr(activation), 100.0
-    sure, tried = unit * found.accuracy, unit * spared
+    stands = spared(net, x, y, config.norm, config.radii, jax.random.key(config.seed), attack)
+    sure, tried = 100.0 * found.accuracy, 100.0 * stands.mean(axis=0)
     for r, a, b in zip(config.radii, sure, tried, strict=True):
-        report(f"{config.norm} {r:g}: certified {a:.2f} %, attacked {b:.2f} %")
-    at = config.radii.index(config.radius)
-    seeds = (config.seed,)
-    name = f"certified accuracy, {config.norm} {config.radius:g}"
-    measured = [
-        Measurement(name, who, sure[[at]], "%", "higher", seeds),
-        Measurement(f"accuracy under attack, {config.norm} {config.radius:g}", who, tried[[at]], "%", "higher", seeds),
-        Measurement("clean accuracy", who, unit * np.array([found.clean]), "%", "higher", seeds),
-        Measurement(f"mean certified radius, {config.norm}", who, np.array([found.mean_radius]), "", "higher", seeds),
+        report(f"{config.norm} {r:g}: certified {a:.2f} %, under attack {b:.2f} %")
+    who, seeds, ball = config.activation, (config.seed,), f"{config.norm} {config.radius:g}"
+    refuted = float(np.sum(found.holds & ~stands))
+    values = [
+        (f"certified accuracy, {ball}", sure[at], "%", "higher"),
+        (f"accuracy under attack, {ball}", tried[at], "%", "higher"),
+        ("clean accuracy", 100.0 * found.clean, "%", "higher"),
+        (f"mean certified radius, {config.norm}", found.mean_radius, "", "higher"),
+        ("certificates that an attack refutes", refuted, "", "lower"),
     ]
     if math.isfinite(found.lipschitz):
-        measured.append(
-            Measurement("Lipschitz constant, sound", who, np.array([found.lipschitz]), "", "neither", seeds)
-        )
-    # Over all test images of one trained net: the interval is that of sampling test images, one value an image.
-    each = Measurement(name, who, unit * found.holds[:, at], "%", "higher")
-    statement = (
-        f"{config.set}: certified at {config.norm} {config.radius:g} on at least {config.certified_at_least:g} %"
-    )
-    claims = [Claim(statement, "sound bounds, every test image", each, at_least=bar)]
+        values.append(("Lipschitz constant, sound", found.lipschitz, "", "neither"))
+    if config.validation_rows:
+        held = slice(-config.validation_rows, None)
+        x, y = _unit(images.x_train[held]), images.y_train[held]
+        chosen = _certified(config, net, x, y)
+        values.append((f"certified accuracy, {ball}, validation", 100.0 * chosen.accuracy[at], "%", "higher"))
+        report(f"{ball}: certified {values[-1][1]:.2f} % of {config.validation_rows} validation images")
+    measured = [Measurement(name, who, np.array([v]), unit, better, seeds) for name, v, unit, better in values]
     label = f"radius, {config.norm}"
     curves = [
-        Curve(FIGURE, how, np.asarray(config.radii), values[None], label, "test images, %")
-        for how, values in (("certified", sure), ("under attack", tried))
+        Curve(FIGURE, how, np.asarray(config.radii), share[None], label, "test images, %")
+        for how, share in (("under attack", tried), ("certified", sure))
     ]
-    return measured, claims if bar else [], curves
+    return measured, _claims(config, found.holds[:, at], found.holds & ~stands), curves
+
+
+def _certified(config: Config, net: Chain, x: np.ndarray, y: np.ndarray) -> Certified:
+    """By interval propagation at every radius; where asked for, by linear bounds too at the radius of the claim."""
+    found = certified(net, x, y, config.norm, config.radii)
+    if config.bounds == "interval" or config.norm == "l2":
+        return found
+    at = config.radii.index(config.radius)
+    holds, radius = found.holds.copy(), np.full(len(x), config.radius)
+    holds[:, at] = box_margins(net, x, y, radius, "linear") > 0
+    return replace(found, holds=holds, radius=np.maximum(found.radius, config.radius * holds[:, at]))
+
+
+def _claims(config: Config, holds: np.ndarray, refuted: np.ndarray) -> list[Claim]:
+    """Decided by the interval of sampling test images, one value an image: there is one trained net."""
+    ball, bar = f"{config.norm} {config.radius:g}", config.certified_at_least
+    each = Measurement(f"test images certified, {ball}", config.activation, 100.0 * holds, "%", "higher")
+    name = "certificates refuted, of all radii"
+    broken = Measurement(name, config.activation, refuted.sum(axis=1), "", "lower")
+    claims = [Claim("no attack breaks a certificate", "soundness", broken, at_most=0.0)]
+    if bar:
+        statement = f"{config.set}: certified at {ball} on at least {bar:g} %"
+        claims.append(Claim(statement, "sound bounds of every test image", each, at_least=bar))
+    return claims
 
 
 def _images(config: Config) -> Images:
@@ -148,18 +182,14 @@ def _images(config: Config) -> Images:
     return load_images(config.data, config.set)
 
 
-def digit_images(seed: int) -> Images:
-    """The embedded digits as images of bytes, a fifth of them, drawn by the seed, held out."""
-    table = digits()
-    order = np.random.default_rng(seed).permutation(len(table.y))
-    x = np.round(table.X * 255).astype(np.uint8).reshape(-1, 8, 8, 1)
-    held, kept = np.split(order, [len(order) // 5])
-    return Images("digits", x[kept], table.y[kept], x[held], table.y[held])
-
-
-def _trained(config: Config, images: Images, activation: Any, folder: Path, report: Callable[[str], None]) -> Any:
-    batch = min(config.batch_size, len(images.y_train))
-    epoch = len(images.y_train) // batch
+def _trained(config: Config, images: Images, folder: Path, report: Callable[[str], None]) -> Chain:
+    rows = len(images.y_train) - config.validation_rows
+    if rows < 1:
+        raise ConfigError(
+            f"validation_rows = {config.validation_rows}: {images.name} has {len(images.y_train)} to train on"
+        )
+    batch = min(config.batch_size, rows)
+    epoch = rows // batch
     recipe = Recipe(
         method=config.method,
         radius=config.train_radius,
@@ -173,12 +203,12 @@ def _trained(config: Config, images: Images, activation: Any, folder: Path, repo
     shape = images.x_train.shape[1:]
     architecture = Architecture(shape, config.convolutions, config.hidden, linear=config.linear)
     net_key, order_key = jax.random.split(jax.random.key(config.seed))
-    p = problem(net_key, architecture, activation, recipe)
+    p = problem(net_key, architecture, activation_of(config.activation), recipe)
     fitted = train(
         folder,
         p.graphdef,
         p.state,
-        (jnp.asarray(images.x_train), jnp.asarray(images.y_train)),
+        (jnp.asarray(images.x_train[:rows]), jnp.asarray(images.y_train[:rows])),
         order_key,
         loss=p.loss,
         optimizer=p.optimizer,

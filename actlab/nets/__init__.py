@@ -1,7 +1,7 @@
 """Nets: Flax NNX modules that take an activation, a function or a name."""
 
 from actlab.nets.boxes import BoxError, boxes, logits_by_products
-from actlab.nets.chain import Architecture, Chain, Flatten, VectorNonlinearity
+from actlab.nets.chain import Architecture, Chain, Flatten, Sequence, VectorNonlinearity
 from actlab.nets.conv import ConvNet
 from actlab.nets.mlp import MLP
 from actlab.nets.nonlinearity import Nonlinearity
@@ -17,6 +17,7 @@ __all__ = [
     "Nonlinearity",
     "OrthogonalLinear",
     "OrthogonalPatches",
+    "Sequence",
     "VectorNonlinearity",
     "bjorck",
     "boxes",

@@ -108,18 +108,23 @@ def elementwise_image(f: Activation, lower: Array, upper: Array) -> tuple[Array,
     if f.facts.monotone in ("strictly decreasing", "nonincreasing"):
         return f(upper), f(lower)
     gap = (upper - lower) / (POINTS - 1)
-    values = [f(lower + k * gap) for k in range(POINTS - 1)] + [f(upper)]
     between = _between(f, gap)
+    values = [f(lower + k * gap) for k in range(POINTS - 1)] + [f(upper)]
     return functools.reduce(jnp.minimum, values) - between, functools.reduce(jnp.maximum, values) + between
 
 
 def _between(f: Activation, gap: Array) -> Array:
     """How far f can go beyond its values at points `gap` apart."""
     curvature, smooth = f.facts.curvature, f.facts.smoothness
-    if curvature is not None and smooth is not None and smooth >= 1 and certain(curvature.magnitude < math.inf):
-        return jnp.asarray(curvature.magnitude, gap.dtype) * gap**2 / 8
-    require(f, bounded_slope=True, because="a box is pushed through an activation that is not monotone")
-    return jnp.asarray(f.facts.lipschitz(), gap.dtype) * gap / 2
+    steep, known = f.facts.lipschitz(), []
+    if curvature is not None and smooth is not None and certain(smooth >= 1):
+        known.append((curvature.magnitude, gap**2 / 8))
+    if not known and certain(steep >= math.inf):
+        require(f, bounded_slope=True, because="a box is pushed through an activation that is not monotone")
+    known.append((steep, gap / 2))
+    # Bounds of trained parameters are traced, and infinite ones must not meet a gap of 0.
+    moves = [jnp.where(jnp.isfinite(m), jnp.where(jnp.isfinite(m), m, 0.0) * g, jnp.inf) for m, g in known]
+    return functools.reduce(jnp.minimum, moves)
 
 
 def _biased(y: Array, layer: Any) -> Array:
@@ -128,12 +133,13 @@ def _biased(y: Array, layer: Any) -> Array:
 
 
 def _convolved(layer: nnx.Conv, x: Array, kernel: Array) -> Array:
-    side, strides = layer.kernel_size, layer.strides
-    stride = strides if isinstance(strides, int) else strides[0]
-    square = len(set(side)) == 1 and (isinstance(strides, int) or len(set(strides)) == 1)
-    if not square or layer.padding not in ("SAME", "VALID"):
-        raise BoxError(f"boxes: a convolution of sides {side}, strides {strides} and padding {layer.padding!r}")
-    return convolved(x, kernel, stride, layer.padding)
+    strides: Any = layer.strides
+    padding: Any = layer.padding
+    side = layer.kernel_size
+    strides = (strides,) if isinstance(strides, int) else tuple(strides)
+    if len(set(side)) > 1 or len(set(strides)) > 1 or padding not in ("SAME", "VALID"):
+        raise BoxError(f"boxes: a convolution of sides {side}, strides {strides} and padding {padding!r}")
+    return convolved(x, kernel, strides[0], padding)
 
 
 def convolved(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -77,6 +77,19 @@ class Flatten(nnx.Module):
         return x.reshape(x.shape[0], -1)
 
 
+class Sequence(nnx.Module):
+    """Some layers of a chain, one after the other."""
+
+    def __init__(self, layers: Iterable[Any]):
+        self.layers = nnx.List(list(layers))
+
+    def __call__(self, x: Float[Array, "batch *shape"]) -> Float[Array, "batch *outputs"]:
+        """The last layer's output."""
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
 class Chain(nnx.Module):
     """Layers applied one after the other; `layers` holds them, the last one linear.
 
@@ -102,12 +115,11 @@ class Chain(nnx.Module):
         if start not in ("variance", "interval"):
             raise ValueError(f"Chain: start = {start!r}; known: 'variance', 'interval'")
         f = activation if isinstance(activation, VectorActivation) else al.as_activation(activation)
-        vector = isinstance(f, VectorActivation)
-        wider = f.facts.outputs_per_input if vector else 1.0
+        wider = f.facts.outputs_per_input if isinstance(f, VectorActivation) else 1.0
         layers: list[Any] = []
 
         def follow() -> None:
-            layers.append(VectorNonlinearity(f) if vector else Nonlinearity(f))
+            layers.append(VectorNonlinearity(f) if isinstance(f, VectorActivation) else Nonlinearity(f))
 
         size = architecture.shape
         for channels, side, stride in architecture.convolutions:
@@ -141,6 +153,12 @@ class Chain(nnx.Module):
         """The last layer."""
         return self.layers[-1]
 
+    @property
+    def last_weights(self) -> tuple[Float[Array, "features outputs"], Float[Array, " outputs"]]:
+        """Kernel and bias of the last layer."""
+        layer: Any = self.last
+        return layer.kernel[...], layer.bias[...]
+
     def plain(self) -> Chain:
         """The same net with ordinary layers in place of orthogonal ones: what a certificate is about."""
         graphdef, state = nnx.split(self)
@@ -163,7 +181,7 @@ def _dense(inputs: int, outputs: int, linear: Linear, rngs: nnx.Rngs) -> Any:
     return nnx.Linear(inputs, outputs, kernel_init=nnx.initializers.zeros, rngs=rngs)
 
 
-def _gains(f: Any, layers: Sequence[Any], start: Start, only_last: bool) -> list[Any]:
+def _gains(f: Any, layers: list[Any], start: Start, only_last: bool) -> list[Any]:
     """One a free layer; the first sees the data, later ones the activation's values."""
     if start == "interval":
         slope = mean_absolute_slope(f)

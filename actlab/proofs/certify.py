@@ -182,8 +182,12 @@ def _refuse_undefined(activation: Activation, program: Program, boxes: Boxes, do
         return
     left, right = boxes.left[bad[0]], boxes.right[bad[-1]]
     equation = program.equations[boxes.culprit[bad[0]]]
-    where = f"x < {right:.6g}" if left == domain[0] else f"x > {left:.6g}" if right == domain[1] else (
-        f"x in [{left:.6g}, {right:.6g}]"
+    where = (
+        f"x < {right:.6g}"
+        if left == domain[0]
+        else f"x > {left:.6g}"
+        if right == domain[1]
+        else (f"x in [{left:.6g}, {right:.6g}]")
     )
     place = f", used at {equation.place}" if equation.place else ""
     raise UndefinedError(
@@ -231,9 +235,7 @@ def _poles(boxes: Boxes, k: int, what: str) -> list[str]:
     return notes
 
 
-def _extended(
-    grows: np.ndarray, k: int, what: str, low: float, high: float, notes: list[str]
-) -> tuple[float, float]:
+def _extended(grows: np.ndarray, k: int, what: str, low: float, high: float, notes: list[str]) -> tuple[float, float]:
     """Ends that go on growing up to the ends of the domain, as infinite: a weaker claim that does not depend on them."""
     result = []
     for side, (bound, infinity) in enumerate(((low, -math.inf), (high, math.inf))):

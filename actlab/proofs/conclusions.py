@@ -71,7 +71,9 @@ def seams(evaluator: Evaluator, boxes: Boxes) -> Seams:
     return _summary(found, hidden, boxes, breaks, low, high)
 
 
-def _examined(evaluator: Evaluator, boxes: Boxes, index: np.ndarray, differ: np.ndarray) -> tuple[list[Seam], float, float]:
+def _examined(
+    evaluator: Evaluator, boxes: Boxes, index: np.ndarray, differ: np.ndarray
+) -> tuple[list[Seam], float, float]:
     """The seams at edges between two decided boxes, and the least and largest value at them."""
     A = evaluator.A.thin
     edge = boxes.right[index]

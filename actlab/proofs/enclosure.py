@@ -52,9 +52,7 @@ class Evaluator:
     def __init__(self, program: Program, arithmetic: Any) -> None:
         self.program = program
         self.A = arithmetic
-        self.algebraic = {
-            e.name: Algebraic.from_params(e.params) for e in program.equations if e.op == "algebraic"
-        }
+        self.algebraic = {e.name: Algebraic.from_params(e.params) for e in program.equations if e.op == "algebraic"}
 
     def __call__(self, left: np.ndarray, right: np.ndarray) -> Enclosure:
         """The enclosure over the boxes [left[i], right[i]]."""
@@ -127,7 +125,9 @@ class Evaluator:
             )
             return node
         if op in ("add", "sub", "mul", "div", "neg"):
-            wide, at = (_arithmetic(B, op, [getattr(a, side) for a in args]) for B, side in ((A, "wide"), (A.thin, "at")))
+            wide, at = (
+                _arithmetic(B, op, [getattr(a, side) for a in args]) for B, side in ((A, "wide"), (A.thin, "at"))
+            )
             if op == "div":
                 pole, nothing = _pole(A, args[1].wide[0])
                 rough, jumpy, undefined = rough | pole, jumpy | pole, undefined | nothing

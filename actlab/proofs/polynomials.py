@@ -51,7 +51,7 @@ def mul(p: Polynomial, q: Polynomial) -> Polynomial:
 
 
 def derivative(p: Polynomial) -> Polynomial:
-    """p'."""
+    """P'."""
     return trimmed([k * a for k, a in enumerate(p)][1:])
 
 

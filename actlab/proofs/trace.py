@@ -40,9 +40,7 @@ UNCHANGED = frozenset(
 """Primitives that leave the value of a single number as it is."""
 
 
-def traced(
-    function: Callable[[Any], Any], *, dtype: Any = np.float64, ideal: bool = True, name: str = "f"
-) -> Program:
+def traced(function: Callable[[Any], Any], *, dtype: Any = np.float64, ideal: bool = True, name: str = "f") -> Program:
     """The program of a function of one number, its constants those of a trace in `dtype`.
 
     With `ideal`, activations inside it are read by their ideal formula, else by their code.

@@ -20,6 +20,8 @@ from actlab.report.sentences import count, listing
 
 DRAWN = 4000
 """Points drawn at most: every k-th one, and the outermost along each axis."""
+LINE = 48
+"""Letters of a legend in a panel's width."""
 
 
 def cloud_picture(name: str, clouds: Sequence[Cloud]) -> Picture:
@@ -51,11 +53,15 @@ def _draw(cloud: Cloud, strokes: dict[str, Stroke]) -> Markup:
         shown = dict.fromkeys(r.label for r in cloud.regions)
         handles = [_line(strokes[label], np.zeros((0, 2)), 4.0, label) for label in shown]
         dots = Line2D([], [], color=REFERENCE, marker="o", markersize=4, linestyle="", label=cloud.point_label)
-        wide = sum(len(label) + 6 for label in (*shown, cloud.point_label)) > 40
-        figure.legend(
-            handles=[dots, *handles], loc="outside upper left", ncols=2 if wide else 4, frameon=False, fontsize=9.5
-        )
+        columns = _columns([cloud.point_label, *shown])
+        figure.legend(handles=[dots, *handles], loc="outside upper left", ncols=columns, frameon=False, fontsize=9.5)
         return inline(figure, _spoken(cloud))
+
+
+def _columns(labels: Sequence[str]) -> int:
+    """The most columns of a legend, of equal labels' width, that a panel has room for."""
+    longest = max(map(len, labels)) + 6
+    return max(1, min(4, LINE // longest))
 
 
 def _line(stroke: Stroke, vertices: np.ndarray, order: float, label: str = "") -> Line2D:

@@ -1,4 +1,4 @@
-"""Critical initialization: weights and biases under which gradients neither explode nor vanish, and whether it lasts."""
+"""Critical initialization: where gradients neither explode nor vanish, and whether a net stays there."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
 
 from actlab.activations import Activation
 from actlab.signal.mean_field import MARGIN, Stability, stability
 from actlab.signal.moments import moments
 from actlab.signal.quadrature import QuadratureError, gaussian_means
+from actlab.signal.roots import zero_between
 
 GRID = np.geomspace(1e-6, 400.0, 161)
 """Variances of preactivations among which critical points are looked for."""
@@ -89,8 +89,8 @@ def critical_points(activation: Activation, bias_variance: float = 0.0) -> tuple
         return (_described(activation, 1.0, bias_variance, any_scale=True),)
     found = [] if bias_variance > 0 else _small_signals(activation)
     for i in np.flatnonzero(np.sign(excess[1:]) * np.sign(excess[:-1]) < 0):
-        q = brentq(lambda q: _excess(activation, q, bias_variance), GRID[i], GRID[i + 1], xtol=1e-15, rtol=1e-14)
-        found.append(_described(activation, float(q), bias_variance))
+        q = zero_between(lambda q: _excess(activation, q, bias_variance), float(GRID[i]), float(GRID[i + 1]), 1e-15)
+        found.append(_described(activation, q, bias_variance))
     return tuple(found)
 
 
@@ -107,8 +107,8 @@ def critical_point(activation: Activation, bias_variance: float = 0.0) -> Critic
     found = critical_points(activation, bias_variance)
     if not found:
         raise NoCriticalPointError(
-            f"{activation.name} with bias variance {bias_variance:g} has no fixed point with chi_1 = 1 and variance between "
-            f"{GRID[0]:g} and {GRID[-1]:g}; transform it (tailor), or choose another bias variance"
+            f"{activation.name} with bias variance {bias_variance:g} has no fixed point with chi_1 = 1 and variance "
+            f"between {GRID[0]:g} and {GRID[-1]:g}; transform it (tailor), or choose another bias variance"
         )
     order = ("stable", "marginal", "unstable")
     return min(found, key=lambda point: order.index(point.stability))
@@ -126,7 +126,7 @@ def _excess(activation: Activation, q: float, bias_variance: float) -> float:
 
 def _small_signals(activation: Activation) -> list[CriticalPoint]:
     """The limit q -> 0 without biases: critical where f(x) is a x + o(x) on each side of 0, with E[f^2] = q E[f'^2]."""
-    tiny, small = 1e-12, 1e-4
+    tiny, small = 1e-16, 1e-4
     try:
         second, slope_second = gaussian_means(activation, ("second", "slope_second"), 0.0, math.sqrt(tiny))
         m = moments(activation, 0.0, math.sqrt(small))

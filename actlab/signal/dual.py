@@ -1,4 +1,4 @@
-"""The dual activation: E[f(u) f(v)] of two correlated Gaussians, and the same of f', by quadrature split at the kinks."""
+"""The dual activation: E[f(u) f(v)] of two correlated Gaussians, and that of f', by quadrature split at kinks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jax.core import Tracer
 from jaxtyping import Array
 
 from actlab.activations import Activation
-from actlab.signal.quadrature import QuadratureError, gaussian_means
+from actlab.signal.quadrature import QuadratureError, gaussian_means, known_kinks
 
 REACH = 9.5
 """Both independent coordinates are cut here: the density is 1e-20, and twice that is beyond float64's last place."""
@@ -64,7 +64,7 @@ def dual(
     arguments = (first, second, correlation)
     if any(isinstance(leaf, Tracer) for leaf in (*jax.tree.leaves(activation), *arguments)):
         p, q, c = jnp.broadcast_arrays(*(jnp.asarray(a, float) for a in arguments))
-        return _smooth_in_correlation(activation, p, q, c, panels)
+        return _smooth_in_correlation(activation, known_kinks(activation), p, q, c, panels)
     p, q, c = np.broadcast_arrays(*(np.asarray(a, np.float64) for a in arguments))
     if not (np.all(p > 0) and np.all(q > 0) and np.all(np.isfinite(p + q))):
         raise ValueError(f"dual: variances must be positive and finite, got {first} and {second}")
@@ -85,10 +85,12 @@ def _checked(activation: Activation, p: np.ndarray, q: np.ndarray, c: np.ndarray
     if not same.all():
         with jax.enable_x64(True), jax.ensure_compile_time_eval():
             rest = [jnp.asarray(a[~same]) for a in (p, q, c)]
-            fine, coarse = (_pairs(_to_float64(activation), *rest, panels, nodes) for nodes in (NODES, COARSE))
+            kinks = tuple(np.asarray(k, np.float64) for k in known_kinks(activation))
+            fine, coarse = (_pairs(_to_float64(activation), kinks, *rest, panels, nodes) for nodes in (NODES, COARSE))
             scale = [_size(activation, p[~same], q[~same], name) for name in ("second", "slope_second")]
-        value[~same], slope[~same] = (np.asarray(v) for v in fine)
-        error = max(float(np.max(np.abs(np.asarray(a) - b) / s)) for a, b, s in zip(fine, coarse, scale, strict=True))
+        fine, coarse = (tuple(np.asarray(v) for v in pair) for pair in (fine, coarse))
+        value[~same], slope[~same] = fine
+        error = max(float(np.max(np.abs(a - b) / s)) for a, b, s in zip(fine, coarse, scale, strict=True))
         if not error <= tolerance:
             raise QuadratureError(
                 f"{activation.name}: its dual activation reached a relative error of {error:.1e}, not {tolerance:.1e}"
@@ -105,35 +107,38 @@ def _to_float64(activation: Activation) -> Activation:
     return jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), activation)
 
 
-@functools.partial(jax.jit, static_argnums=(4, 5))
-def _pairs(activation: Activation, p: Array, q: Array, c: Array, panels: int, nodes: int) -> Dual:
-    return jax.lax.map(lambda pqc: _pair(activation, *pqc, panels, nodes), (p, q, c))
+@functools.partial(jax.jit, static_argnums=(5, 6))
+def _pairs(activation: Activation, kinks: Any, p: Array, q: Array, c: Array, panels: int, nodes: int) -> Dual:
+    return jax.lax.map(lambda pqc: _pair(activation, kinks, pqc[0], pqc[1], pqc[2], panels, nodes), (p, q, c))
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(4,))
-def _smooth_in_correlation(activation: Activation, p: Array, q: Array, c: Array, panels: int) -> Dual:
+@functools.partial(jax.custom_jvp, nondiff_argnums=(5,))
+def _smooth_in_correlation(activation: Activation, kinks: Any, p: Array, q: Array, c: Array, panels: int) -> Dual:
     flat = [a.ravel() for a in (p, q, c)]
-    found = jax.lax.map(lambda pqc: _pair(activation, *pqc, panels, NODES), tuple(flat))
+    found = jax.lax.map(lambda pqc: _pair(activation, kinks, pqc[0], pqc[1], pqc[2], panels, NODES), tuple(flat))
     return Dual(*(v.reshape(c.shape) for v in found))
 
 
 @_smooth_in_correlation.defjvp
 def _(panels: int, primals: Any, tangents: Any) -> tuple[Dual, Dual]:
     """Price's theorem along the correlation; the rule itself along variances and parameters; f' is not followed."""
-    activation, p, q, c = primals
+    *others, c = primals
     rest = lambda *arguments: _smooth_in_correlation.fun(*arguments, jax.lax.stop_gradient(c), panels)  # noqa: E731
-    found, along = jax.jvp(rest, (activation, p, q), tangents[:3])
-    rest_of_value = along.value + jnp.sqrt(p * q) * found.slope * tangents[3]
+    found, along = jax.jvp(rest, tuple(others), tuple(tangents[:4]))
+    p, q = others[2:]
+    rest_of_value = along.value + jnp.sqrt(p * q) * found.slope * tangents[4]
     return found, Dual(rest_of_value, along.slope)
 
 
-def _pair(activation: Activation, p: Array, q: Array, c: Array, panels: int, nodes: int) -> Dual:
-    """One pair: u = sqrt(p) (a x + b y), v = sqrt(q) (a x - b y) with independent x, y, a^2 - b^2 = c, a^2 + b^2 = 1."""
+def _pair(
+    activation: Activation, kinks: tuple[Any, ...], p: Array, q: Array, c: Array, panels: int, nodes: int
+) -> Dual:
+    """One pair: u = sqrt(p) (a x + b y), v = sqrt(q) (a x - b y), x and y independent, a^2 - b^2 = c, a^2 + b^2 = 1."""
     dtype = c.dtype
     tiny = jnp.finfo(dtype).eps ** 2
     su, sv = jnp.sqrt(p), jnp.sqrt(q)
     a, b = jnp.sqrt(jnp.maximum((1 + c) / 2, tiny)), jnp.sqrt(jnp.maximum((1 - c) / 2, tiny))
-    kinks = [jnp.asarray(k, dtype).reshape(()) for k in activation.facts.kinks or ()]
+    kinks = tuple(jnp.asarray(k, dtype).reshape(()) for k in kinks)
     base = jnp.linspace(-REACH, REACH, panels + 1, dtype=dtype)
     # Lines a x + b y = k / su and a x - b y = k / sv cross at these x; near them the inner integral bends within b / a.
     us, vs = [k / su for k in kinks], [k / sv for k in kinks]

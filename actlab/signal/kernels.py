@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from actlab.activations import Activation
 from actlab.signal.dual import dual
@@ -69,7 +69,7 @@ def kernels(
     return Kernels(nngp, ntk)
 
 
-def _layer(xp: Any, activation: Activation, nngp: Any) -> tuple[Array, Array]:
+def _layer(xp: Any, activation: Activation, nngp: Any) -> tuple[Any, Any]:
     """The dual activation of every pair, each once; a row with itself has correlation exactly 1."""
     i, j = np.triu_indices(nngp.shape[0])
     variances = xp.diagonal(nngp)

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import jax.numpy as jnp
-from scipy.optimize import brentq
 
 from actlab.activations import Activation
 from actlab.signal.dual import dual
 from actlab.signal.moments import moments
 from actlab.signal.quadrature import gaussian_means
+from actlab.signal.roots import zero_between
 
 Stability = Literal["stable", "marginal", "unstable"]
 MARGIN = 1e-9
@@ -160,8 +160,8 @@ def fixed_point(
         step = (after - q) / (1 - slope) if slope < 1 else math.inf
         q = q + step if abs(step) < 0.05 * q else after  # Newton's step near a fixed point that attracts
     raise NoFixedPointError(
-        f"{activation.name} with weight variance {weight_variance:g} and bias variance {bias_variance:g}: the variance of "
-        f"preactivations {'grows without bound' if q > start else 'does not settle above 0'} (it reached {q:.3g})"
+        f"{activation.name} with weight variance {weight_variance:g} and bias variance {bias_variance:g}: the variance "
+        f"of preactivations {'grows without bound' if q > start else 'does not settle above 0'} (it reached {q:.3g})"
     )
 
 
@@ -179,6 +179,6 @@ def _described(activation: Activation, q: float, weights: float, biases: float, 
     elif excess(high) >= 0:  # so little chaos that the solution is 1 for float64
         correlation = 1.0
     else:
-        correlation = float(brentq(excess, low, high, xtol=1e-13))
+        correlation = zero_between(excess, low, high, 1e-13)
     slope_there = weights * float(dual(activation, q, q, correlation).slope)
     return FixedPoint(q, weights, biases, chi, slope, correlation, slope_there)

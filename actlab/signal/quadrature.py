@@ -1,4 +1,4 @@
-"""Means over a Gaussian, of functions of an activation and its derivatives: adaptive in float64, or fixed inside jit."""
+"""Means over a Gaussian of an activation and its derivatives: adaptive in float64, or by a fixed rule inside jit."""
 
 from __future__ import annotations
 
@@ -74,8 +74,9 @@ def gaussian_means(
 
 def _traced(activation: Activation, names: tuple[str, ...], mean: Any, deviation: Any) -> tuple[Array, ...]:
     edges = jnp.asarray(np.linspace(-REACH, REACH, 65))
-    if activation.facts.kinks:
-        kinks = jnp.concatenate([jnp.ravel(jnp.asarray(k, edges.dtype)) for k in activation.facts.kinks])
+    known = known_kinks(activation)
+    if known:
+        kinks = jnp.concatenate([jnp.ravel(jnp.asarray(k, edges.dtype)) for k in known])
         edges = jnp.sort(jnp.concatenate([edges, jnp.clip((kinks - mean) / deviation, -REACH, REACH)]))
     half, middle = (edges[1:] - edges[:-1]) / 2, (edges[1:] + edges[:-1]) / 2
     t = (middle[:, None] + half[:, None] * jnp.asarray(NODES, edges.dtype)[None, :]).ravel()
@@ -89,6 +90,15 @@ def _integrands(activation: Activation, names: tuple[str, ...], t: Array, mean: 
     shape = jnp.broadcast_shapes(*(jnp.shape(leaf) for leaf in jax.tree.leaves(activation)))
     t = jnp.broadcast_to(t.reshape(-1, *(1 for _ in shape)), (len(t), *shape))
     return [MEANS[name](activation, mean + deviation * t, t, deviation) for name in names]
+
+
+def known_kinks(activation: Activation) -> tuple[Any, ...]:
+    """The kinks that the facts tell of, from the parameters as plain numbers where they are concrete scalars.
+
+    A composition finds its kinks by inverting its parts, which it does for numbers, not for arrays.
+    """
+    plain = lambda leaf: leaf if isinstance(leaf, Tracer) or np.ndim(leaf) else float(leaf)  # noqa: E731
+    return jax.tree.map(plain, activation).facts.kinks or ()
 
 
 def density(t: Any) -> Any:
@@ -107,7 +117,7 @@ def _program(treedef: Any, values: tuple, names: tuple[str, ...]) -> tuple[Any, 
         stacked = jnp.stack(_integrands(activation, names, t, mean, deviation), axis=1)
         return stacked * jnp.expand_dims(density(t), tuple(range(1, stacked.ndim)))
 
-    kinks = [np.ravel(np.asarray(k, np.float64)) for k in activation.facts.kinks or ()]
+    kinks = [np.ravel(np.asarray(k, np.float64)) for k in known_kinks(activation)]
     return integrand, kinks, activation.name
 
 

@@ -87,8 +87,8 @@ def normalizing_point(
             return NormalizingPoint(m, v, jacobian)
         point = after
     raise NotNormalizingError(
-        f"{activation.name}: mean and variance of the outputs do not settle with weights of sum {weight_sum:g} and sum of "
-        f"squares {weight_square_sum:g} (they reached {after[0]:.3g} and {after[1]:.3g}); see self_normalizing"  # pyright: ignore[reportPossiblyUnboundVariable]
+        f"{activation.name}: mean and variance of the outputs do not settle with weights of sum {weight_sum:g} and "
+        f"sum of squares {weight_square_sum:g} (they reached {after[0]:.3g} and {after[1]:.3g}); see self_normalizing"  # pyright: ignore[reportPossiblyUnboundVariable]
     )
 
 

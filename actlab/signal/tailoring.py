@@ -1,8 +1,8 @@
 """Deep kernel shaping (DKS) and tailored activation transformations (TAT): f made trainable in a deep net.
 
-Both replace f by output_scale (f(input_scale x + input_shift) + output_shift), so chosen that the whole network's map of
-correlations is nearly, but not quite, the identity. The network enters by its maximizing function alone: `network(c,
-local)` is the largest value over its subnetworks when every nonlinear layer maps c to local(c).
+Both replace f by output_scale (f(input_scale x + input_shift) + output_shift), so chosen that the whole network's map
+of correlations is nearly, but not quite, the identity. The network enters by its maximizing function alone:
+`network(c, local)` is the largest value over its subnetworks when every nonlinear layer maps c to local(c).
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq, root
+from scipy.optimize import root
 
 from actlab.activations import Activation, affine, as_activation, leaky_relu
 from actlab.signal.quadrature import QuadratureError, gaussian_means
+from actlab.signal.roots import zero_between
 
 Network = Callable[[float, Callable[[float], float]], float]
 STARTS = tuple(itertools.product((1.0, 0.1, 0.3), (0.0, 1.0, -1.0, 0.3)))
@@ -107,7 +108,7 @@ def dks(activation: Activation | str, network: Network, *, slope: float = 1.5) -
 
 
 def tat(activation: Activation | str, network: Network, *, curvature: float = 0.3) -> Tailored:
-    """Tailored activation transformation of a smooth f: Q(1) = Q'(1) = C'(1) = 1 locally, C''(1) = `curvature` at worst.
+    """Tailored transformation of a smooth f: Q(1) = Q'(1) = C'(1) = 1 locally, C''(1) = `curvature` at worst.
 
     Args:
         activation: with a continuous derivative (for leaky ReLU see `tat_leaky_relu`).
@@ -159,7 +160,7 @@ def tat_leaky_relu(network: Network, *, correlation: float = 0.9) -> Tailored:
         raise TailoringError(
             f"tat_leaky_relu: ReLU itself reaches {excess(0.0) + correlation:.4g} only in this network"
         )
-    slope = float(brentq(excess, 0.0, 1.0, xtol=1e-14))
+    slope = zero_between(excess, 0.0, 1.0)
     scale = math.sqrt(2 / (1 + slope**2))
     return Tailored(affine(leaky_relu.bind(negative_slope=slope), scale=scale), 1.0, 0.0, 0.0, scale)
 
@@ -177,7 +178,7 @@ def _increasing(network: Callable[[float], float], target: float, least: float) 
         high = least + 2 * (high - least)
         if high > 1e6:
             raise TailoringError(f"the network never reaches {target}: has it a nonlinear layer?")
-    return float(brentq(lambda x: network(x) - target, least, high, xtol=1e-15, rtol=1e-14))
+    return zero_between(lambda x: network(x) - target, least, high, 1e-15)
 
 
 def _solved(

@@ -2,13 +2,14 @@
 
 from actlab.systems.robustness.attack import Attack, attacked, margin, project
 from actlab.systems.robustness.certificates import (
+    BOUNDS,
     Certified,
-    attacked_accuracy,
     ball_radii,
     box_margins,
     certified,
-    spared,
+    clean_margins,
 )
+from actlab.systems.robustness.falsification import attacked_accuracy, spared
 from actlab.systems.robustness.margins import ball_margins, least, worst_cross_entropy
 from actlab.systems.robustness.model import (
     METHODS,
@@ -24,6 +25,7 @@ from actlab.systems.robustness.model import (
 )
 
 __all__ = [
+    "BOUNDS",
     "METHODS",
     "Attack",
     "Certified",
@@ -37,6 +39,7 @@ __all__ = [
     "box_margins",
     "certified",
     "certified_activation",
+    "clean_margins",
     "interval_margins",
     "least",
     "lipschitz_margins",

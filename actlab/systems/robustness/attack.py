@@ -31,6 +31,9 @@ class Attack:
     step: float = 0.5
 
 
+USUAL = Attack()
+
+
 def margin(logits: Float[Array, "batch classes"], y: Int[Array, " batch"]) -> Float[Array, " batch"]:
     """The logit of the class y less the largest other: positive where the net is right."""
     own = jnp.arange(logits.shape[-1])[None, :] == y[:, None]
@@ -61,7 +64,7 @@ def attacked(
     radius: Float[Array, ""] | float,
     norm: Norm,
     key: Key[Array, ""],
-    attack: Attack = Attack(),
+    attack: Attack = USUAL,
 ) -> tuple[Float[Array, "batch *shape"], Bool[Array, " batch"]]:
     """Searches the ball of each example, within [0, 1], for an input that the net classifies wrongly.
 

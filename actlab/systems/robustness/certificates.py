@@ -1,7 +1,7 @@
-"""Certificates: in which ball around an input the class cannot change, rounding included; and the attacks beside them.
+"""Certificates: in which ball around an input the class cannot change.
 
 The last layer's input is bounded by `actlab.bounds` (a box for linf, a Lipschitz constant for l2); the last layer is
-taken pair by pair, in float64 with a bound of every rounding.
+taken pair by pair, in float64 with a bound of every rounding. For linf, linear bounds of the margins can be added.
 """
 
 from __future__ import annotations
@@ -9,22 +9,28 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Float32, Float64, Int, Key
+from jaxtyping import Array, Bool, Float, Float32, Float64, Int
 
 from actlab.activations import Interval
-from actlab.bounds import interval_bounds, lipschitz_bound, network
+from actlab.bounds import interval_bounds, linear_bounds, margins, network
 from actlab.nets import Chain, logits_by_products
-from actlab.systems.robustness.attack import NORMS, Attack, Norm, attacked, margin
+from actlab.nets.form import Form, parted
+from actlab.systems.robustness.attack import NORMS, Norm, margin
+from actlab.systems.robustness.segments import features_lipschitz, net_lipschitz, segments
 
+Bounds = Literal["interval", "linear"]
+BOUNDS: tuple[str, ...] = ("interval", "linear")
 ROWS = 1000
-"""Inputs bounded at once."""
-HALVINGS = 10
-"""Of the search for the largest certified linf radius of an input."""
+"""Inputs bounded at once by intervals."""
+FEW = 10
+"""Inputs bounded at once by linear bounds."""
+HALVINGS = 6
+"""Of the search for the largest certified linf radius of an input, between two of the given radii."""
 UNIT = 2.0**-52
 """Twice float64's unit of rounding."""
 
@@ -36,19 +42,24 @@ class Certified:
     Attributes:
         holds: whether no input in the ball of each radius, within [0, 1], has another class; (inputs, radii).
         radius: a certified radius of each input; 0 where the class is wrong or nothing is certified.
-        clean: the share of inputs that the net classifies right.
+        margin: the net's margin at each input itself: its logit of the class less the largest other.
         lipschitz: a bound of the whole net's Lipschitz constant in the norm.
     """
 
     holds: Bool[np.ndarray, "inputs radii"]
     radius: Float64[np.ndarray, " inputs"]
-    clean: float
+    margin: Float64[np.ndarray, " inputs"]
     lipschitz: float
 
     @property
     def accuracy(self) -> Float64[np.ndarray, " radii"]:
         """The certified accuracy at each radius."""
         return self.holds.mean(axis=0)
+
+    @property
+    def clean(self) -> float:
+        """The share of inputs that the net classifies right."""
+        return float(np.mean(self.margin > 0))
 
     @property
     def mean_radius(self) -> float:
@@ -60,12 +71,18 @@ class Certified:
 
 
 def certified(
-    net: Chain, x: Float32[np.ndarray, "inputs *shape"], y: Int[np.ndarray, " inputs"], norm: Norm, radii: Any
+    net: Chain,
+    x: Float32[np.ndarray, "inputs *shape"],
+    y: Int[np.ndarray, " inputs"],
+    norm: Norm,
+    radii: Any,
+    bounds: Bounds = "interval",
 ) -> Certified:
     """Certificates of a net with ordinary layers (`Chain.plain`) in balls of each radius and of the largest.
 
-    linf: interval propagation; l2: the product of the layers' norms, each bounded from above, and of the activations'
-    slopes. Each radius of linf is certified by itself, the largest by bisection up to twice the largest radius given.
+    linf: bounds of the margins over the box within [0, 1], rounding included; l2: the product of the norms of layers,
+    each bounded from above, and of the slopes, for the net in real arithmetic. Each radius of linf is certified by
+    itself, the largest by bisection up to twice the largest radius given.
 
     Args:
         net: the net.
@@ -73,24 +90,29 @@ def certified(
         y: their classes.
         norm: "linf" or "l2".
         radii: of the balls, not negative.
+        bounds: for linf: "interval" propagation; or "linear" bounds (CROWN) as well, where intervals do not suffice:
+            tighter and slower. Not used for l2.
 
     Raises:
-        ValueError: an unknown norm or a negative radius.
+        ValueError: an unknown norm or kind of bounds, or a negative radius.
         FactError: nothing is known of the activation.
 
     Source: for linf Gowal et al. 2019, arXiv:1810.12715; for l2 Tsuzuku et al. 2018, arXiv:1802.04034.
     """
     radii = np.asarray(radii, np.float64)
-    if norm not in NORMS or np.any(radii < 0):
-        raise ValueError(f"certified: norm = {norm!r}, radii = {radii}; norms are {NORMS}, radii not negative")
-    whole = float(lipschitz_bound(network(net, x.shape[1:]), norm))
-    clean = float(np.mean(np.asarray(_margins_now(net, x, y)) > 0))
+    if norm not in NORMS or bounds not in BOUNDS or not np.all(radii >= 0):
+        raise ValueError(
+            f"certified: norm = {norm!r}, bounds = {bounds!r}, radii = {radii}; norms are {NORMS}, bounds {BOUNDS}, "
+            "radii not negative"
+        )
+    whole = net_lipschitz(net, x.shape[1:], norm)
+    now = clean_margins(net, x, y)
     if norm == "l2":
         radius = ball_radii(net, x, y)
-        return Certified(radius[:, None] > radii[None, :], radius, clean, whole)
-    holds = np.stack([box_margins(net, x, y, np.full(len(x), r)) > 0 for r in radii], axis=1)
-    radius = _largest(net, x, y, 2.0 * float(radii.max()), holds, radii)
-    return Certified(holds, radius, clean, whole)
+        return Certified(radius[:, None] > radii[None, :], radius, now, whole)
+    holds = np.stack([box_margins(net, x, y, np.full(len(x), r), bounds) > 0 for r in radii], axis=1)
+    radius = _largest(net, x, y, 2.0 * float(radii.max()), holds, radii, bounds)
+    return Certified(holds, radius, now, whole)
 
 
 def box_margins(
@@ -98,18 +120,29 @@ def box_margins(
     x: Float32[np.ndarray, "inputs *shape"],
     y: Int[np.ndarray, " inputs"],
     radius: Float64[np.ndarray, " inputs"],
+    bounds: Bounds = "interval",
 ) -> Float64[np.ndarray, " inputs"]:
-    """A lower bound of the margin over each input's linf ball within [0, 1], by interval propagation."""
+    """A lower bound of the margin over each input's linf ball within [0, 1]; arguments as for `certified`."""
     away = radius.reshape(-1, *(1,) * (x.ndim - 1))
     below, above = np.maximum(x - away, 0.0), np.minimum(x + away, 1.0)  # in float64, then rounded outward
     lower = np.where(below > 0, np.nextafter(below.astype(np.float32), np.float32(-1)), np.float32(0))
     upper = np.where(above < 1, np.nextafter(above.astype(np.float32), np.float32(2)), np.float32(1))
+    form, weights = parted(net)
     found = []
     for start in range(0, len(x), ROWS):
         part = slice(start, start + ROWS)
-        box = _feature_box(net, jnp.asarray(lower[part]), jnp.asarray(upper[part]))
+        box = _feature_box(form, weights, jnp.asarray(lower[part]), jnp.asarray(upper[part]))
         found.append(_least_margin(net, np.asarray(box.lower), np.asarray(box.upper), y[part]).min(axis=1))
-    return np.concatenate(found)
+    least = np.concatenate(found)
+    if bounds == "linear":  # where intervals do not suffice, and a certificate may exist
+        open_ = np.flatnonzero((least <= 0) & (clean_margins(net, x, y) > 0))
+        for start in range(0, len(open_), FEW):
+            rows = np.resize(open_[start : start + FEW], FEW)  # the last rows filled up: one compiled program
+            tighter = _linear_margins(
+                form, weights, jnp.asarray(lower[rows]), jnp.asarray(upper[rows]), jnp.asarray(y[rows])
+            )
+            least[rows] = np.maximum(least[rows], np.asarray(tighter, np.float64))
+    return least
 
 
 def ball_radii(
@@ -119,13 +152,14 @@ def ball_radii(
 
     L bounds everything before the last layer. Never less than the usual margin / (sqrt(2) L |W|).
     """
-    lipschitz = float(lipschitz_bound(network(net.features, x.shape[1:]), "l2")) * (1 + 1e-6)
-    kernel = np.asarray(net.last.kernel[...], np.float64)
+    lipschitz = features_lipschitz(net, x.shape[1:])
+    kernel = np.asarray(net.last_weights[0], np.float64)
     distances = np.linalg.norm(kernel[:, :, None] - kernel[:, None, :], axis=0) * (1 + 1e-12)
+    form, weights = parted(net)
     found = []
     for start in range(0, len(x), ROWS):
         part = slice(start, start + ROWS)
-        box = _feature_box(net, jnp.asarray(x[part]), jnp.asarray(x[part]))
+        box = _feature_box(form, weights, jnp.asarray(x[part]), jnp.asarray(x[part]))
         margins = _least_margin(net, np.asarray(box.lower), np.asarray(box.upper), y[part])
         apart = distances[y[part]]
         ratios = np.where(apart > 0, margins / (np.where(apart > 0, apart, 1.0) * lipschitz) * (1 - 1e-12), margins)
@@ -135,59 +169,44 @@ def ball_radii(
     return np.concatenate(found)
 
 
-def attacked_accuracy(
-    net: Chain,
-    x: Float32[np.ndarray, "inputs *shape"],
-    y: Int[np.ndarray, " inputs"],
-    norm: Norm,
-    radii: Any,
-    key: Key[Array, ""],
-    attack: Attack = Attack(),
-) -> Float64[np.ndarray, " radii"]:
-    """The share of inputs that the attack leaves right, at each radius."""
-    return spared(net, x, y, norm, radii, key, attack).mean(axis=0)
+def clean_margins(
+    net: Chain, x: Float32[np.ndarray, "inputs *shape"], y: Int[np.ndarray, " inputs"]
+) -> Float64[np.ndarray, " inputs"]:
+    """The margins at the inputs themselves, as the net computes them."""
+    form, weights = parted(net)
+    parts = [slice(start, start + ROWS) for start in range(0, len(x), ROWS)]
+    return np.concatenate([np.asarray(_margins_now(form, weights, x[p], y[p]), np.float64) for p in parts])
 
 
-def spared(
-    net: Chain,
-    x: Float32[np.ndarray, "inputs *shape"],
-    y: Int[np.ndarray, " inputs"],
-    norm: Norm,
-    radii: Any,
-    key: Key[Array, ""],
-    attack: Attack = Attack(),
-) -> Bool[np.ndarray, "inputs radii"]:
-    """Which inputs stay right under attack in each ball; one that falls in a smaller ball has fallen in larger ones."""
-    columns, standing = [], np.ones(len(x), bool)
-    for order, radius in sorted(enumerate(np.asarray(radii, float)), key=lambda pair: pair[1]):
-        broken = []
-        for start in range(0, len(x), ROWS):
-            part = slice(start, start + ROWS)
-            use = jax.random.fold_in(jax.random.fold_in(key, order), start)
-            if radius == 0:
-                broken.append(np.asarray(_margins_now(net, x[part], y[part])) <= 0)
-            else:
-                broken.append(np.asarray(_broken(net, x[part], y[part], radius, use, norm, attack)))
-        standing = standing & ~np.concatenate(broken)
-        columns.append((order, standing))
-    return np.stack([column for _, column in sorted(columns, key=lambda pair: pair[0])], axis=1)
+@functools.partial(jax.jit, static_argnums=0)
+def _margins_now(form: Form, weights: Any, x: Any, y: Any) -> Float[Array, " inputs"]:
+    return margin(logits_by_products(form.net(weights), x), y)
 
 
-@functools.partial(jax.jit, static_argnames=("norm", "attack"))
-def _broken(net: Chain, x: Any, y: Any, radius: Any, key: Any, norm: Norm, attack: Attack) -> Array:
-    radius = jnp.asarray(radius, jnp.float32)
-    return attacked(lambda v: logits_by_products(net, v), x, y, radius, norm, key, attack)[1]
+@functools.partial(jax.jit, static_argnums=0)
+def _linear_margins(form: Form, weights: Any, lower: Array, upper: Array, y: Array) -> Float[Array, " inputs"]:
+    net = form.net(weights)
+    graph = network(net, lower.shape[1:], lower.dtype)
+    classes = net.last_weights[1].shape[0]
+
+    def least(a: Array, b: Array, label: Array) -> Array:
+        rows = margins(label, classes)
+        return jnp.min(linear_bounds(graph, Interval(a, b), specification=rows).lower)
+
+    return jax.vmap(least)(lower, upper, y)
 
 
-@jax.jit
-def _margins_now(net: Chain, x: Any, y: Any) -> Float[Array, " inputs"]:
-    return margin(logits_by_products(net, x), y)
-
-
-@jax.jit
-def _feature_box(net: Chain, lower: Array, upper: Array) -> Interval:
-    graph = network(net.features, lower.shape[1:], lower.dtype)
-    return jax.vmap(lambda a, b: interval_bounds(graph, Interval(a, b)))(lower, upper)
+@functools.partial(jax.jit, static_argnums=0)
+def _feature_box(form: Form, weights: Any, lower: Array, upper: Array) -> Interval:
+    """Bounds of the last layer's input; a sort, which is exact and monotone in every entry, acts on the ends."""
+    box = Interval(lower, upper)
+    for run, sort in segments(list(form.net(weights).layers)[:-1]):
+        if run is not None:
+            graph = network(run, box.lower.shape[1:], box.lower.dtype)
+            box = jax.vmap(lambda a, b, g=graph: interval_bounds(g, Interval(a, b)))(box.lower, box.upper)
+        if sort is not None:
+            box = Interval(sort(box.lower), sort(box.upper))
+    return box
 
 
 def _least_margin(
@@ -198,7 +217,7 @@ def _least_margin(
     In float64: float32 ends and weights are exact there, and a sum of n products, each with a rounded factor, errs by
     at most (n + 4) units of its absolute terms.
     """
-    kernel, bias = (np.asarray(v[...], np.float64) for v in (net.last.kernel, net.last.bias))
+    kernel, bias = (np.asarray(v, np.float64) for v in net.last_weights)
     middle, half = (lower.astype(np.float64) + upper) / 2, (upper.astype(np.float64) - lower) / 2
     result = np.empty((len(y), kernel.shape[1]))
     for label in np.unique(y):
@@ -213,15 +232,14 @@ def _least_margin(
 
 
 def _largest(
-    net: Chain, x: np.ndarray, y: np.ndarray, most: float, holds: np.ndarray, radii: np.ndarray
+    net: Chain, x: np.ndarray, y: np.ndarray, most: float, holds: np.ndarray, radii: np.ndarray, bounds: Bounds
 ) -> Float64[np.ndarray, " inputs"]:
     """A certified linf radius of each input, by bisection: every one returned has been certified itself."""
     sure = np.max(np.where(holds, radii[None, :], 0.0), axis=1)
-    open_ = np.full(len(x), most)
-    if most == 0 or not math.isfinite(most):
-        return sure
-    for _ in range(HALVINGS):
-        try_ = (sure + open_) / 2
-        ok = box_margins(net, x, y, try_) > 0
-        sure, open_ = np.where(ok, try_, sure), np.where(ok, open_, try_)
+    # Between the largest radius that holds and the next that does not.
+    failed = np.where(~holds & (radii[None, :] > sure[:, None]), radii[None, :], most).min(axis=1)
+    for _ in range(HALVINGS if math.isfinite(most) and most > 0 else 0):
+        try_ = (sure + failed) / 2
+        ok = box_margins(net, x, y, try_, bounds) > 0
+        sure, failed = np.where(ok, try_, sure), np.where(ok, failed, try_)
     return sure

@@ -1,0 +1,55 @@
+"""Attention functions to compare with the gate, each causal and dense: softmax, sigmoid, ReLU and entmax."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+import actlab.activations as al
+
+
+def softmax(scores: Float[Array, "*batch queries keys"], visible: Array) -> Float[Array, "*batch queries keys"]:
+    """Vaswani et al. 2017, eq. 1."""
+    return jax.nn.softmax(jnp.where(visible, scores, -jnp.inf), axis=-1)
+
+
+def sigmoid(scores: Float[Array, "*batch queries keys"], visible: Array) -> Float[Array, "*batch queries keys"]:
+    """The sigmoid of s - log n, n the length: Ramapuram et al. 2024, arXiv:2409.04431, eq. 3."""
+    return jnp.where(visible, jax.nn.sigmoid(scores - math.log(scores.shape[-1])), 0.0)
+
+
+def relu(scores: Float[Array, "*batch queries keys"], visible: Array) -> Float[Array, "*batch queries keys"]:
+    """The positive part of s over n, the number of visible keys: Wortsman et al. 2023, arXiv:2309.08586."""
+    count = jnp.maximum(jnp.sum(visible, axis=-1, keepdims=True), 1)
+    return jnp.where(visible, jax.nn.relu(scores), 0.0) / count
+
+
+def entmax(scores: Float[Array, "*batch queries keys"], visible: Array) -> Float[Array, "*batch queries keys"]:
+    """1.5-entmax: Peters, Niculae & Martins 2019, arXiv:1905.05702; sparse, with a threshold for each row."""
+    return al.entmax(1.5)(jnp.where(visible, scores, -1e9))
+
+
+WEIGHTS: dict[str, Callable[[Array, Array], Array]] = {
+    "softmax": softmax,
+    "sigmoid": sigmoid,
+    "relu": relu,
+    "entmax-1.5": entmax,
+}
+
+
+def causal_mixer(name: str) -> Callable[[Array, Array, Array], Array]:
+    """The (q, k, v) -> out of a name in `WEIGHTS`, with equal numbers of heads and groups or grouped queries."""
+    weigh = WEIGHTS[name]
+
+    def mix(q: Array, k: Array, v: Array) -> Array:
+        repeats, length = q.shape[2] // k.shape[2], q.shape[1]
+        k, v = (jnp.repeat(x, repeats, axis=2) for x in (k, v))
+        scores = jnp.einsum("bihd,bjhd->bhij", q, k) / math.sqrt(q.shape[-1])
+        visible = jnp.tril(jnp.ones((length, length), bool))[None, None]
+        return jnp.einsum("bhij,bjhe->bihe", weigh(scores, visible), v)
+
+    return mix
