@@ -34,13 +34,14 @@ def prior(key):
 
 @pytest.mark.parametrize(("make", "rate"), [(field, 1e-2), (prior, 3e-2)], ids=["neural field", "deep image prior"])
 def test_networks_fit_counts_and_stay_positive(make, rate, scan):
-    recipe = NetworkRecipe(steps=120, checks=6, learning_rate=rate)
+    recipe = NetworkRecipe(steps=240, checks=6, learning_rate=rate)
     found = jax.jit(lambda key, e: fit_network(key, make, GEOMETRY, e, 0.01, recipe=recipe))(jax.random.key(1), scan)
     truth = PHANTOM.image(GEOMETRY)
-    assert found.objective.shape == (120,)
-    assert float(found.objective[-1]) < 0.2 * float(found.objective[0])
+    assert found.objective.shape == (240,)
+    assert float(found.objective[-1]) < 0.5 * float(found.objective[0])
     assert float(found.image.min()) >= 0.0
-    assert np.linalg.norm(found.image - truth) < 0.4 * np.linalg.norm(truth)
+    flat = np.linalg.norm(truth - truth.mean())  # what the best constant image misses
+    assert np.linalg.norm(found.image - truth) < 0.7 * flat
 
 
 def test_the_kept_image_is_that_of_the_best_check(scan):
