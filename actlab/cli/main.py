@@ -18,6 +18,7 @@ BAD_INPUT = (
     "actlab.cli.where:WhereError",
     "actlab.config:ConfigError",
     "actlab.data:DataError",
+    "actlab.data.sparse:GraphError",
     "actlab.proofs:ContradictionError",
     "actlab.proofs:UndefinedError",
     "actlab.proofs:UnsupportedPrimitiveError",

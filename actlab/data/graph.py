@@ -1,4 +1,4 @@
-"""Graphs and sparse matrices as frozen pytrees: entries sorted by row, products by sorted segment sums."""
+"""Graphs as frozen pytrees, and the operators made of them."""
 
 from __future__ import annotations
 
@@ -10,94 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-
-class GraphError(ValueError):
-    """A graph or sparse matrix was given by arrays that do not describe one; the message names them and the remedy."""
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class Sparse:
-    """A sparse matrix by its entries, sorted by row: a graph operator, or sparse features.
-
-    `matrix @ dense` is a gather and a sorted segment sum, differentiable in values and in the dense factor. Entries
-    that pad (see `padded`) lie in the row past the last one, where sums drop them.
-
-    Attributes:
-        rows: int32 (entries,), ascending; of a graph's operator the receiving nodes.
-        columns: int32 (entries,); of a graph's operator the sending nodes.
-        values: floating (entries,).
-        shape: (rows, columns).
-    """
-
-    # Not typed by shape: JAX rebuilds pytrees with leaves that are no arrays.
-    rows: Any
-    columns: Any
-    values: Any
-    shape: tuple[int, int] = field(metadata={"static": True})
-
-    @classmethod
-    def of(cls, rows: Any, columns: Any, values: Any, shape: tuple[int, int]) -> Sparse:
-        """A matrix of these entries, in any order; values become the default float dtype. Not to be traced.
-
-        Raises:
-            GraphError: an index outside of the shape, arrays of different lengths, or an entry given twice.
-        """
-        rows, columns, values = np.asarray(rows), np.asarray(columns), np.asarray(values)
-        if not rows.ndim == columns.ndim == values.ndim == 1 or not len(rows) == len(columns) == len(values):
-            raise GraphError(
-                f"rows, columns, values have shapes {rows.shape}, {columns.shape}, {values.shape}, not (n,)"
-            )
-        for name, index, limit in (("rows", rows, shape[0]), ("columns", columns, shape[1])):
-            if len(index) and not 0 <= index.min() <= index.max() < limit:
-                raise GraphError(f"{name} reach from {index.min()} to {index.max()}; they must lie in [0, {limit})")
-        order = np.lexsort((columns, rows))
-        flat = rows[order].astype(np.int64) * shape[1] + columns[order]
-        if np.any(flat[1:] == flat[:-1]):
-            raise GraphError("an entry is given twice; add the values of equal (row, column) pairs up first")
-        return cls(
-            jnp.asarray(rows[order], jnp.int32),
-            jnp.asarray(columns[order], jnp.int32),
-            jnp.asarray(values[order], jnp.result_type(float)),
-            (int(shape[0]), int(shape[1])),
-        )
-
-    def __matmul__(self, dense: Float[Array, "columns channels"]) -> Float[Array, "rows channels"]:
-        """The product, in the dtype of `dense`; 16-bit ones are accumulated in the dtype of the values."""
-        taken = dense.at[self.columns].get(mode="clip")
-        return self.sum_rows(self.values[:, None] * taken).astype(dense.dtype)
-
-    def sum_rows(self, entries: Float[Array, "entries *channels"]) -> Float[Array, "rows *channels"]:
-        """The sum over each row of one number (or vector) an entry; 0 in an empty row."""
-        return jax.ops.segment_sum(entries, self.rows, self.shape[0], indices_are_sorted=True)
-
-    def at_rows(self, rows: Float[Array, "rows *channels"]) -> Float[Array, "entries *channels"]:
-        """Each entry's row of an array."""
-        return rows.at[self.rows].get(mode="clip", indices_are_sorted=True)
-
-    def with_values(self, values: Any) -> Sparse:
-        """The same places with other values."""
-        return replace(self, values=values)
-
-    def dense(self) -> Float[Array, "rows columns"]:
-        """As a dense array."""
-        return jnp.zeros(self.shape, self.values.dtype).at[self.rows, self.columns].add(self.values, mode="drop")
-
-    def padded(self, entries: int) -> Sparse:
-        """The same matrix with entries of value 0 appended, to share a compiled program with larger ones.
-
-        Raises:
-            GraphError: fewer entries than there are.
-        """
-        missing = entries - len(self.rows)
-        if missing < 0:
-            raise GraphError(f"padded: entries = {entries} is fewer than the {len(self.rows)} there are")
-        return Sparse(
-            jnp.pad(self.rows, (0, missing), constant_values=self.shape[0]),
-            jnp.pad(self.columns, (0, missing)),
-            jnp.pad(self.values, (0, missing)),
-            self.shape,
-        )
+from actlab.data.sparse import GraphError, Pieces, Sparse
 
 
 @jax.tree_util.register_dataclass
@@ -107,11 +20,15 @@ class Graph:
 
     Attributes:
         adjacency: A, both directions of each link, value 1 (0 where the link was dropped).
+        loops: the places of A + I.
+        order: int32 (entries + nodes,): which of A's entries, then of I's, each of those of A + I is.
         links: int32 (entries,): which undirected link an entry belongs to; padding belongs to link 0.
         count: of undirected links.
     """
 
     adjacency: Sparse
+    loops: Sparse
+    order: Any
     links: Any
     count: int = field(metadata={"static": True})
 
@@ -138,7 +55,8 @@ class Graph:
         rows, columns = np.concatenate([links, links[:, ::-1]]).T
         adjacency = Sparse.of(rows, columns, np.ones(len(rows)), (nodes, nodes))
         number = np.concatenate([np.arange(len(links))] * 2)[np.lexsort((columns, rows))]
-        return cls(adjacency, jnp.asarray(number, jnp.int32), len(links))
+        loops, order = _with_loops(adjacency)
+        return cls(adjacency, loops, order, jnp.asarray(number, jnp.int32), len(links))
 
     @property
     def nodes(self) -> int:
@@ -151,12 +69,8 @@ class Graph:
 
     def with_loops(self) -> Sparse:
         """A + I."""
-        a, n = self.adjacency, self.nodes
-        own = jnp.arange(n, dtype=a.rows.dtype)
-        rows, columns = (jnp.concatenate([part, own]) for part in (a.rows, a.columns))
-        order = jnp.lexsort((columns, rows))
-        values = jnp.concatenate([a.values, jnp.ones(n, a.values.dtype)])
-        return Sparse(rows[order], columns[order], values[order], a.shape)
+        values = self.adjacency.values
+        return self.loops.with_values(jnp.concatenate([values, jnp.ones(self.nodes, values.dtype)])[self.order])
 
     def normalized(self) -> Sparse:
         """D^-1/2 (A + I) D^-1/2, D the degrees with the self-loop: eigenvalues in (-1, 1].
@@ -194,4 +108,18 @@ class Graph:
         if nodes < self.nodes:
             raise GraphError(f"padded: nodes = {nodes} is fewer than the {self.nodes} there are")
         larger = replace(self.adjacency, shape=(nodes, nodes)).padded(entries)
-        return replace(self, adjacency=larger, links=jnp.pad(self.links, (0, entries - len(self.links))))
+        loops, order = _with_loops(larger)
+        return Graph(larger, loops, order, jnp.pad(self.links, (0, entries - len(self.links))), self.count)
+
+
+def _with_loops(adjacency: Sparse) -> tuple[Sparse, Array]:
+    """The places of A + I with values 1, and which of A's entries, then I's, each is."""
+    nodes = adjacency.shape[0]
+    own = np.arange(nodes)
+    rows, columns = (np.concatenate([np.asarray(part), own]) for part in (adjacency.rows, adjacency.columns))
+    order = np.lexsort((columns, rows))
+    rows, columns = rows[order], columns[order]
+    pieces = None if adjacency.pieces is None else Pieces.of(rows, columns, nodes)
+    values = jnp.ones(len(rows), adjacency.values.dtype)
+    loops = Sparse(jnp.asarray(rows, jnp.int32), jnp.asarray(columns, jnp.int32), values, adjacency.shape, pieces)
+    return loops, jnp.asarray(order, jnp.int32)

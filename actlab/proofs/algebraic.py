@@ -142,7 +142,10 @@ def _near(A: Any, s: Surd, z: Any) -> Any:
     plain = A.div(A.add(P, Q), D)
     if not s.P:
         return plain
-    return A.meet(plain, A.div(_polynomial(A, norm, powers), A.mul(A.sub(P, Q), D)))
+    common = poly.gcd(norm, s.D)  # a zero that the conjugate brought in: the function itself has none there
+    norm, rest = (poly.divided(p, common)[0] for p in (norm, s.D))
+    bottom = A.mul(A.sub(P, Q), _polynomial(A, rest, powers))
+    return A.meet(plain, A.div(_polynomial(A, norm, powers), bottom))
 
 
 def _reversed(A: Any, s: Surd, t: Any, positive: np.ndarray) -> Any:

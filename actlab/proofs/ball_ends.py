@@ -179,6 +179,10 @@ class BallEnds:
         most = arb(value)
         return _pair(lambda x, y: (x if x <= most else most, y if y <= most else most), 1)(a)
 
+    def finite(self, a: Ends) -> np.ndarray:
+        """Both ends are numbers."""
+        return truth(lambda x, y: x.is_finite() and y.is_finite(), 2)(a.lo, a.hi)
+
     def ge(self, a: Ends, value: float) -> np.ndarray:
         """Certainly a >= value."""
         return truth(lambda x: x >= value, 1)(a.lo)

@@ -122,6 +122,9 @@ class Branching:
             pick(true, on.rough, off.rough, True),
             pick(true, on.jumpy, off.jumpy, True),
             pick(true, on.undefined, off.undefined, on.undefined | off.undefined),
+            pick(true, on.singular, off.singular, on.singular | off.singular),
+            pick(true, on.pole, off.pole, on.pole | off.pole),
+            pick(true, on.nowhere, off.nowhere, on.nowhere & off.nowhere),
         )
 
     def _fixed(self, value: float) -> Any:
@@ -129,7 +132,7 @@ class Branching:
 
         A, none = self.A, np.zeros(self.n, bool)
         wide, at = A.constant(value, (self.n,)), A.thin.constant(value, (3, self.n))
-        return Node(jets.constant(A, wide), jets.constant(A.thin, at), none, none, none)
+        return Node(jets.constant(A, wide), jets.constant(A.thin, at), *(none,) * 6)
 
     def _signed(self, op: str, args: list[Any], d: Any) -> Any:
         """abs, max and min by the sign of d, where |d|, max and min stay continuous; sign, which does not."""
@@ -145,7 +148,8 @@ class Branching:
             held = A.hull(A.constant(-1.0, (self.n,)), A.constant(1.0, (self.n,)))
             wide = jets.constant(A, A.where(undecided, held, A.point(np.where(undecided, 0.0, decision))))
             at = A.thin.point(np.broadcast_to(np.where(undecided, 0.0, decision), (3, self.n)))
-            return Node(wide, jets.constant(A.thin, at), undecided, undecided, d.undefined)
+            flags = (d.undefined, d.singular, d.pole, d.nowhere)
+            return Node(wide, jets.constant(A.thin, at), undecided, undecided, *flags)
         up, down = A.ge(value, 0.0), A.le(value, 0.0)
         decision = np.where(up, 1.0, np.where(down, 0.0, np.nan))
         self._note(decision, d)
@@ -170,6 +174,9 @@ class Branching:
             np.where(undecided, True, np.where(up, first.rough, second.rough)),
             np.where(undecided, first.jumpy | second.jumpy, np.where(up, first.jumpy, second.jumpy)),
             first.undefined | second.undefined,
+            first.singular | second.singular,
+            first.pole | second.pole,
+            first.nowhere | second.nowhere,
         )
 
     def _step(self, op: str, d: Any) -> Any:
@@ -193,7 +200,7 @@ class Branching:
         low, high = np.floor(low) - (op == "round"), np.ceil(high) + (op == "round")
         wide = jets.constant(A, A.where(one, A.point(np.where(one, first, 0.0)), A.between(low, high)))
         at = A.thin.point(np.broadcast_to(np.where(one, first, 0.0), (3, self.n)))
-        return Node(wide, jets.constant(A.thin, at), ~one, ~one, d.undefined)
+        return Node(wide, jets.constant(A.thin, at), ~one, ~one, d.undefined, d.singular, d.pole, d.nowhere)
 
 
 def _greater(A: Any, a: Any, b: Any) -> Any:

@@ -13,6 +13,11 @@ from typing import Any
 from actlab.proofs.program import Argument, Equation
 
 ANGLES = ("sin", "cos")
+TOTAL = frozenset(
+    "add sub mul neg abs sign max min exp expm1 logistic softplus tanh sin cos sinc sinh cosh atan asinh erf erfc cbrt "
+    "lt le gt ge eq ne and or not xor number select floor ceil round".split()
+)
+"""Operations that have a value for all real arguments."""
 
 
 class Builder:
@@ -22,6 +27,7 @@ class Builder:
         self.equations: list[Equation] = []
         self.defined: dict[str, Equation] = {}
         self._known: dict[Any, str] = {}
+        self._total: dict[Any, bool] = {}
         self.place = ""
 
     def __call__(self, op: str, *args: Argument | bool, **params: Any) -> Any:
@@ -45,6 +51,13 @@ class Builder:
         """The equation that defines `a`, if it is of one of these operations."""
         e = self.defined.get(a) if isinstance(a, str) else None
         return e if e is not None and e.op in ops else None
+
+    def total(self, a: Any) -> bool:
+        """Whether a value is a number wherever x is one, by its operations."""
+        if a not in self._total:
+            e = self.defined.get(a) if isinstance(a, str) else None
+            self._total[a] = e is None or (e.op in TOTAL and all(self.total(b) for b in e.args))
+        return self._total[a]
 
     def _add(self, a: Any, b: Any) -> Any:
         if _number(a) and _number(b):
@@ -97,7 +110,7 @@ class Builder:
             return a
         if a == 0.0:
             return self("neg", b)
-        if a == b:
+        if a == b and self.total(a):
             return 0.0
         if _number(b):
             return self("add", a, -b)
@@ -132,7 +145,7 @@ class Builder:
         if _number(b):
             a, b = b, a
             return self("mul", a, b)
-        if a == 0.0:
+        if a == 0.0 and self.total(b):
             return 0.0
         if a == 1.0:
             return b

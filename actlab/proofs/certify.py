@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import jax
@@ -63,15 +63,16 @@ def prove(
     fast = Evaluator(program, FloatEnds())
     options: dict[str, Any] = {"tolerance": tolerance, "order": order, "grows": domain is None}
     with np.errstate(all="ignore"):
-        boxes, best = search(fast, lower, upper, **options)
+        found = search(fast, lower, upper, **options)
         evaluator = fast
-        if tier == "proved":
+        if tier == "proved" and not found.boxes.nowhere.any():
             from actlab.proofs.ball_ends import BallEnds
 
             evaluator = Evaluator(program, BallEnds(precision))
-            edges = boxes.edges()
-            boxes = evaluated(evaluator, edges[:-1], edges[1:])
-            boxes, best = search(evaluator, lower, upper, known=boxes, best=best, **options)
+            edges = found.boxes.edges()
+            again = replace(found, boxes=evaluated(evaluator, edges[:-1], edges[1:]))
+            found = search(evaluator, lower, upper, known=again, **options)
+        boxes, best = found.boxes, found.best
         _refuse_undefined(activation, program, boxes, (lower, upper))
         joined = seams(evaluator, boxes)
         claims, notes = _claims(boxes, best, joined, order, tolerance, widened=domain is None)
@@ -180,19 +181,19 @@ def _refuse_undefined(activation: Activation, program: Program, boxes: Boxes, do
     bad = np.flatnonzero(boxes.undefined)
     if not bad.size:
         return
-    left, right = boxes.left[bad[0]], boxes.right[bad[-1]]
+    runs = np.split(bad, np.flatnonzero(np.diff(bad) > 1) + 1)
+    places = []
+    for run in runs[:4]:
+        left, right = boxes.left[run[0]], boxes.right[run[-1]]
+        ends = (left == domain[0], right == domain[1])
+        inner = f"x in [{left:.6g}, {right:.6g}]"
+        places.append({(True, False): f"x < {right:.6g}", (False, True): f"x > {left:.6g}"}.get(ends, inner))
     equation = program.equations[boxes.culprit[bad[0]]]
-    where = (
-        f"x < {right:.6g}"
-        if left == domain[0]
-        else f"x > {left:.6g}"
-        if right == domain[1]
-        else (f"x in [{left:.6g}, {right:.6g}]")
-    )
     place = f", used at {equation.place}" if equation.place else ""
+    perhaps = "" if boxes.nowhere.any() else "perhaps "
     raise UndefinedError(
-        f"{activation.name} is not defined for {where}: {equation.op} outside its domain{place}; state a domain inside "
-        "which it is: domain=(lower, upper)"
+        f"{activation.name} is {perhaps}not defined for {', '.join(places)}{', ...' if len(runs) > 4 else ''}: "
+        f"{equation.op} outside its domain{place}; state a domain inside which it is: domain=(lower, upper)"
     )
 
 
@@ -236,7 +237,7 @@ def _poles(boxes: Boxes, k: int, what: str) -> list[str]:
 
 
 def _extended(grows: np.ndarray, k: int, what: str, low: float, high: float, notes: list[str]) -> tuple[float, float]:
-    """Ends that go on growing up to the ends of the domain, as infinite: a weaker claim that does not depend on them."""
+    """Ends that go on growing up to the ends of the domain, as infinite: a weaker claim, independent of them."""
     result = []
     for side, (bound, infinity) in enumerate(((low, -math.inf), (high, math.inf))):
         if grows[side, k]:

@@ -45,7 +45,9 @@ class Seam:
     close: float
     """How far apart the two values may be where they overlap without being known to be equal."""
     same: bool
-    """The formula is the same on both sides."""
+    """The formula is the same on both sides, and smooth."""
+    agree: int = 3
+    """The highest derivative up to which both sides are known to be finite, and not seen to differ."""
 
 
 def seams(evaluator: Evaluator, boxes: Boxes) -> Seams:
@@ -58,12 +60,13 @@ def seams(evaluator: Evaluator, boxes: Boxes) -> Seams:
     for column in boxes.decisions.T:
         differ |= ~(column[:-1] == column[1:])
     breaks = differ | boxes.rough[:-1] | boxes.rough[1:]
-    asked = breaks | boxes.touched[:-1] | boxes.touched[1:]
+    singular = boxes.singular[:-1] | boxes.singular[1:]
+    asked = breaks | boxes.touched[:-1] | boxes.touched[1:] | singular
     index = np.flatnonzero(asked & ~boxes.rough[:-1] & ~boxes.rough[1:] & ~boxes.undefined[:-1] & ~boxes.undefined[1:])
     low, high = math.inf, -math.inf
     found: list[Seam] = []
     if index.size:
-        found, low, high = _examined(evaluator, boxes, index, differ)
+        found, low, high = _examined(evaluator, boxes, index, differ | singular)
     narrow = _narrow_rough(boxes)
     for group in narrow:
         found.append(_across(evaluator, boxes, group))
@@ -88,21 +91,21 @@ def _examined(
     sides = [(A.take(b, 2), A.take(a, 1)) for b, a in zip(before, after, strict=True)]
     bounds = [(A.floats(b), A.floats(a)) for b, a in sides]
     for i, k in enumerate(index):
-        order, same = math.inf, not differ[k]
+        order, same, agree = math.inf, not differ[k], 3
         for j, (b, a) in enumerate(bounds):
             apart = A.apart(A.take(sides[j][0], i), A.take(sides[j][1], i))
             if apart or (j == 0 and not at.node.undefined[i] and _outside(value_low[i], value_high[i], b, a, i)):
                 order = j
                 break
             if not np.isfinite([b[0][i], b[1][i], a[0][i], a[1][i]]).all():
-                order = math.nan
+                order, agree = math.nan, j - 1
                 break
         (bl, bh), (al, ah) = bounds[0]
         rises = bl[i] <= value_high[i] and value_low[i] <= ah[i] and bh[i] <= al[i]
         falls = bh[i] >= value_low[i] and value_high[i] >= al[i] and bl[i] >= ah[i]
         direction = 1 if rises else -1 if falls else 0
         close = A.distance(A.take(sides[0][0], i), A.take(sides[0][1], i)) if order > 0 else 0.0
-        result.append(Seam(float(edge[i]), order, direction, float(close), same))
+        result.append(Seam(float(edge[i]), order, direction, float(close), bool(same), agree))
     return result, float(np.min(value_low, initial=np.inf)), float(np.max(value_high, initial=-np.inf))
 
 
@@ -124,7 +127,7 @@ def _narrow_rough(boxes: Boxes) -> list[tuple[int, int]]:
 
 
 def _is_point(left: float, right: float) -> bool:
-    return right - left <= TINY * max(abs(left), abs(right), 2.0**-20)
+    return bool(right - left <= TINY * max(abs(left), abs(right), 2.0**-20))
 
 
 def _across(evaluator: Evaluator, boxes: Boxes, group: tuple[int, int]) -> Seam:
@@ -157,6 +160,9 @@ def _hidden(boxes: Boxes, shown: list[int] | None = None) -> np.ndarray:
 
 def _summary(found: list[Seam], hidden: np.ndarray, boxes: Boxes, breaks: np.ndarray, low: float, high: float) -> Seams:
     notes: list[str] = []
+    if boxes.pole.any():
+        notes.append(f"a pole {_near(boxes)}: continuity, smoothness and kinks are not claimed")
+        return Seams(None, None, None, low, high, (), breaks, tuple(notes))
     broken = [s for s in found if s.order == 0]
     far = [s for s in found if s.order > 0 and s.close > CLOSE * max(1.0, abs(s.place))]
     continuous: bool | None = not broken
@@ -177,21 +183,31 @@ def _summary(found: list[Seam], hidden: np.ndarray, boxes: Boxes, breaks: np.nda
     elif hidden.any():
         smoothness = 0
         notes.append("a branch turns at more places than were followed: smoothness is at least 0, kinks are not known")
-    elif kinky:
+    elif kinky and not any(math.isnan(s.order) for s in unknown):
         smoothness = int(min(s.order for s in kinky)) - 1
     elif any(math.isnan(s.order) for s in unknown):
-        smoothness = 0
-        notes.append("the slope is unbounded where two pieces meet")
+        smoothness = max(0, min([s.agree for s in unknown if math.isnan(s.order)] + [int(s.order) - 1 for s in kinky]))
+        notes.append(f"{DERIVATIVES[smoothness + 1]} may be unbounded where two pieces meet")
     elif unknown:
         smoothness = 3
         notes.append("two formulas agree to the third derivative where they meet: smoothness is at least 3")
-    kinks: tuple[float, ...] | None = tuple(sorted({s.place for s in kinky}))
+    steep = [s for s in unknown if math.isnan(s.order)]
+    kinks: tuple[float, ...] | None = tuple(sorted({s.place for s in (*kinky, *steep)}))
     if hidden.any() or len(kinks) > MOST_KINKS:
         kinks = None
     jumps = tuple((s.place, s.direction) for s in broken)
     return Seams(continuous, smoothness, kinks, low, high, jumps, breaks, tuple(notes))
 
 
+def _near(boxes: Boxes) -> str:
+    """Where the narrowest boxes with a pole lie."""
+    index = np.flatnonzero(boxes.pole)
+    index = index[np.argsort((boxes.right - boxes.left)[index], kind="stable")][:4]
+    places = [0.0 if a <= 0 <= b else a for a, b in zip(boxes.left[index], boxes.right[index], strict=True)]
+    return "at or near x = " + ", ".join(dict.fromkeys(f"{x:.4g}" for x in places))
+
+
+DERIVATIVES = ("the value", "the slope", "the curvature", "the third derivative")
 CLOSE = 1e-12
 """One-sided values that may differ by so much at most count as equal, with a note."""
 
@@ -202,7 +218,7 @@ def monotone(boxes: Boxes, joined: Seams) -> Monotone:
     Strictly: a real-analytic function whose slope keeps its sign, and that is not constant, has a slope of 0 at
     isolated points at most. So each piece needs two different values only.
     """
-    if joined.continuous is None or (boxes.rough & boxes.jumpy).any() or boxes.undefined.any():
+    if joined.continuous is None or (boxes.rough & boxes.jumpy).any() or (boxes.undefined | boxes.pole).any():
         return _unordered(boxes)
     rising = bool((boxes.low[1] >= 0).all()) and all(d > 0 for _, d in joined.jumps)
     falling = bool((boxes.high[1] <= 0).all()) and all(d < 0 for _, d in joined.jumps)

@@ -23,6 +23,7 @@ from actlab.activations.lookup import as_activation
 from actlab.proofs.enclosure import Evaluator
 from actlab.proofs.ends import FloatEnds
 from actlab.proofs.errors import UnsupportedPrimitiveError
+from actlab.proofs.executed import value_and_slope
 from actlab.proofs.search import Boxes, evaluated
 from actlab.proofs.trace import formula_of, traced
 
@@ -111,7 +112,7 @@ def _points(box: tuple[float, float]) -> np.ndarray:
 
 def _executed(act: Activation, points: np.ndarray) -> np.ndarray:
     with jax.enable_x64(True):
-        return np.asarray(jax.jit(act.slope)(jnp.asarray(points, jnp.float64)))
+        return np.asarray(jax.jit(_rule_of(act))(jnp.asarray(points, jnp.float64)))
 
 
 def _enclosed(evaluator: Evaluator, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -148,4 +149,5 @@ def _widest(derivative: Boxes, rule: Boxes) -> np.ndarray:
 
 
 def _rule_of(act: Activation) -> Callable[[Any], Any]:
-    return lambda x: jax.jvp(act.evaluate, (x,), (jnp.ones_like(x),))[1]
+    both = value_and_slope(act)
+    return lambda x: both(x)[1]

@@ -29,6 +29,12 @@ class Node:
     """The value itself may jump inside the box."""
     undefined: np.ndarray
     """Some value inside the box is perhaps not a real number."""
+    singular: np.ndarray
+    """At an end of the box an operation is at a point where its derivatives need not exist (the root of 0)."""
+    pole: np.ndarray
+    """At an end of the box an operation has no value (1/0, the logarithm of 0)."""
+    nowhere: np.ndarray
+    """No value inside the box is a real number, for certain."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +52,17 @@ class Enclosure:
     """The index of the equation that is first undefined, else -1."""
 
 
+FLAGS = ("rough", "jumpy", "undefined", "singular", "pole", "nowhere")
+
+
 class Evaluator:
     """Evaluates one program in one arithmetic, on as many boxes as are given at once."""
 
     def __init__(self, program: Program, arithmetic: Any) -> None:
         self.program = program
         self.A = arithmetic
+        self.in_balls = 0
+        """How many boxes were evaluated anew in balls."""
         self.algebraic = {e.name: Algebraic.from_params(e.params) for e in program.equations if e.op == "algebraic"}
 
     def __call__(self, left: np.ndarray, right: np.ndarray) -> Enclosure:
@@ -67,9 +78,7 @@ class Evaluator:
         x = Node(
             (A.between(left, right), A.constant(1.0, (n,)), A.constant(0.0, (n,)), A.constant(0.0, (n,))),
             (B.point(points), one, zero, zero),
-            none,
-            none,
-            none,
+            *(none,) * 6,
         )
         self._shape = (n,)
         values: dict[str, Any] = {self.program.input: x}
@@ -90,7 +99,7 @@ class Evaluator:
         A, (n,) = self.A, self._shape
         none = np.zeros(n, bool)
         wide, at = A.constant(value, (n,)), A.thin.constant(value, (3, n))
-        return Node(jets.constant(A, wide), jets.constant(A.thin, at), none, none, none)
+        return Node(jets.constant(A, wide), jets.constant(A.thin, at), *(none,) * 6)
 
     def _equation(self, name: str, op: str, args: list[Any], params: Mapping[str, Any]) -> Any:
         if op in BRANCHES:
@@ -110,34 +119,72 @@ class Evaluator:
         return args[0] if op in ("abs", "sign", "floor", "ceil", "round") else None
 
     def _smooth(self, name: str, op: str, args: list[Node], params: Mapping[str, Any]) -> Node:
-        rough, jumpy, undefined = (
-            np.logical_or.reduce([getattr(a, what) for a in args]) for what in ("rough", "jumpy", "undefined")
-        )
         A = self.A
+        flags = {what: np.logical_or.reduce([getattr(a, what) for a in args]) for what in FLAGS}
         if op == "algebraic":
             function = self.algebraic[name]
-            wide, piece = function.wide(A, args[0].wide[0])
-            at = function.at(A.thin, args[0].at[0], piece)
+            four, piece = function.wide(A, args[0].wide[0])
+            at = jets.compose(A.thin, function.at(A.thin, args[0].at[0], piece), args[0].at)
             undecided = self._branching.record(function.same_pieces, piece, args[0])
-            rough, jumpy = rough | undecided, jumpy | (undecided & (not function.joined))
-            node = Node(
-                jets.compose(A, wide, args[0].wide), jets.compose(A.thin, at, args[0].at), rough, jumpy, undefined
-            )
-            return node
-        if op in ("add", "sub", "mul", "div", "neg"):
-            wide, at = (
-                _arithmetic(B, op, [getattr(a, side) for a in args]) for B, side in ((A, "wide"), (A.thin, "at"))
-            )
-            if op == "div":
-                pole, nothing = _pole(A, args[1].wide[0])
-                rough, jumpy, undefined = rough | pole, jumpy | pole, undefined | nothing
-            return Node(wide, at, rough, jumpy, undefined)
-        undefined = undefined | rules.undefined(A, op, args[0].wide[0])
+            infinite = [~A.finite(g) for g in four]
+            flags["rough"] |= undecided | np.logical_or.reduce(infinite)
+            flags["jumpy"] |= (undecided & (not function.joined)) | infinite[0]
+            return Node(jets.compose(A, four, args[0].wide), at, **flags)
+        if op in ("add", "sub", "mul", "neg"):
+            wide, at = (_arithmetic(B, op, jet) for B, jet in self._sides(args))
+            return Node(wide, at, **flags)
+        if op == "div":
+            self._meets(flags, args[1], rules.DIVISION)
+            if self._fixed(args[1]):
+                wide, at = (tuple(B.div(c, jet[1][0]) for c in jet[0]) for B, jet in self._sides(args))
+            else:
+                wide, at = (_arithmetic(B, op, jet) for B, jet in self._sides(args))
+            return Node(wide, at, **flags)  # pyright: ignore
+        outside, nowhere = rules.undefined(A, op, args[0].wide[0])
+        flags["undefined"] |= outside
+        flags["nowhere"] |= nowhere
         wide = rules.apply(A, op, params, args[0].wide, is_thin=False)
         at = rules.apply(A.thin, op, params, args[0].at, is_thin=True)
-        pole = rules.pole(A, op, params, args[0].wide[0])
-        rough, jumpy = rough | pole, jumpy | pole
-        return Node(wide, at, rough, jumpy, undefined)
+        pole = rules.hidden_pole(A, op, args[0].wide[0])
+        flags["rough"] |= pole
+        flags["jumpy"] |= pole
+        if (where := rules.singularity(op, params)) is not None:
+            self._meets(flags, args[0], where)
+        return Node(wide, at, **flags)
+
+    def _sides(self, args: list[Node]) -> tuple[tuple[Any, list[Jet]], tuple[Any, list[Jet]]]:
+        return (self.A, [a.wide for a in args]), (self.A.thin, [a.at for a in args])
+
+    def _fixed(self, node: Node) -> bool:
+        """A constant other than 0."""
+        A = self.A
+        still = [A.ge(c, 0.0) & A.le(c, 0.0) for c in node.wide[1:]]
+        return bool(np.logical_and.reduce([*still, A.gt(node.wide[0], 0.0) | A.lt(node.wide[0], 0.0)]).all())
+
+    def _meets(self, flags: dict[str, np.ndarray], u: Node, where: rules.Singularity) -> None:
+        """Marks boxes on which u meets a singular point: at an end alone, if u is strictly monotone, else inside."""
+        A, B = self.A, self.A.thin
+        for point in where.points:
+            above, below = A.ge(u.wide[0], point), A.le(u.wide[0], point)
+            meets = ~(A.gt(u.wide[0], point) | A.lt(u.wide[0], point))
+            if not meets.any():
+                continue
+            left, right = B.take(u.at[0], 1), B.take(u.at[0], 2)
+            moves = np.asarray(
+                [B.apart(B.take(left, i), B.take(right, i)) if m else False for i, m in enumerate(meets)]
+            )
+            still = A.ge(u.wide[1], 0.0) & A.le(u.wide[1], 0.0) & ~u.rough & (not where.pole)
+            one_way = (A.ge(u.wide[1], 0.0) | A.le(u.wide[1], 0.0)) & moves & ~u.rough
+            at_end = meets & (above | below) & one_way
+            inside = meets & ~at_end & ~still
+            flags["singular"] = flags["singular"] | at_end
+            flags["rough"] = flags["rough"] | inside
+            if where.pole:
+                flags["pole"] = flags["pole"] | at_end
+                flags["jumpy"] = flags["jumpy"] | inside
+                none = above & below
+                flags["undefined"] = flags["undefined"] | none
+                flags["nowhere"] = flags["nowhere"] | none
 
     def _cut(self, node: Node) -> Node:
         """Contracted where every branch so far is decided."""
@@ -147,12 +194,6 @@ class Evaluator:
         kept = node.rough | node.undefined
         wide = jets.where(A, kept, node.wide, cut) if kept.any() else cut
         return replace(node, wide=wide)
-
-
-def _pole(A: Any, divisor: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Where 0 may be inside the divisor, and where the divisor is 0."""
-    up, down = A.ge(divisor, 0.0), A.le(divisor, 0.0)
-    return ~(up | down), up & down
 
 
 def _arithmetic(A: Any, op: str, args: list[Jet]) -> Jet:

@@ -123,7 +123,7 @@ class FloatEnds:
         return a.lo.shape
 
     def end(self, a: Ends, side: int) -> Ends:
-        """The lower (0) or upper (1) ends as thin intervals; an infinite one as all numbers beyond the largest float."""
+        """The lower (0) or upper (1) ends as thin intervals; an infinite one: all numbers beyond the largest float."""
         v, largest = a[side], np.finfo(float).max
         return Ends(np.minimum(v, largest), np.maximum(v, -largest))
 
@@ -152,6 +152,10 @@ class FloatEnds:
     def at_most(self, a: Ends, value: float) -> Ends:
         """Intersected with (-inf, value]."""
         return Ends(np.minimum(a.lo, value), np.minimum(a.hi, value))
+
+    def finite(self, a: Ends) -> np.ndarray:
+        """Both ends are numbers."""
+        return np.isfinite(a.lo) & np.isfinite(a.hi)
 
     def ge(self, a: Ends, value: float) -> np.ndarray:
         """Certainly a >= value."""
@@ -191,11 +195,21 @@ class FloatEnds:
 
     def mul(self, a: Ends, b: Ends) -> Ends:
         """A b, with 0 inf = 0: a zero factor is an exact one."""
+        if not (a.lo.any() or a.hi.any()) or not (b.lo.any() or b.hi.any()):
+            zero = np.zeros(np.broadcast_shapes(a.lo.shape, b.lo.shape))
+            return Ends(zero, zero)
         products = [_times(p, q) for p in a for q in b]
-        lo, hi = np.minimum.reduce(products), np.maximum.reduce(products)
-        exact = _moderate(a) & _moderate(b) & (_both(_short, a, b) | _both(_power_of_two, a) | _both(_power_of_two, b))
-        exact |= ((a.lo == 0) & (a.hi == 0)) | ((b.lo == 0) & (b.hi == 0))
-        return self._signed(Ends(np.where(exact, lo, _down(lo)), np.where(exact, hi, _up(hi))), a, b)
+        lo = np.minimum(np.minimum(products[0], products[1]), np.minimum(products[2], products[3]))
+        hi = np.maximum(np.maximum(products[0], products[1]), np.maximum(products[2], products[3]))
+        first, second = ([(_moderate(v), _power_of_two(v), _short(v), v == 0) for v in ends] for ends in (a, b))
+        exact = [
+            (p[0] & q[0] & (p[1] | q[1] | (p[2] & q[2]))) | p[3] | q[3] for p in first for q in second
+        ]  # of powers of two and short numbers, far from overflow and underflow; of zeros
+        # The rounded end is the true one if each product that rounds to it is exact.
+        lo_exact, hi_exact = (
+            np.logical_and.reduce([e | (v != end) for e, v in zip(exact, products, strict=True)]) for end in (lo, hi)
+        )
+        return self._signed(Ends(np.where(lo_exact, lo, _down(lo)), np.where(hi_exact, hi, _up(hi))), a, b)
 
     def _signed(self, result: Ends, a: Ends, b: Ends) -> Ends:
         """A product or quotient cut to the sign that the signs of a and b imply."""
@@ -219,12 +233,12 @@ class FloatEnds:
             for p in a:
                 for q in (lo, hi):
                     r = np.where(p == 0, 0.0, p / q)
-                    exact = (p == 0) | (_short(r) & _short(q) & (r * q == p)) | _power_of_two(q)
-                    exact &= (np.abs(r) > FLUSHED) & (np.abs(r) < 1e300) | (p == 0)
+                    exact = (p == 0) | ((_short(r) & _short(q) | _power_of_two(r)) & (r * q == p)) | _power_of_two(q)
+                    exact &= (np.abs(r) > FLUSHED) & (np.abs(r) < 1e300) & (np.abs(p) > FLUSHED) | (p == 0)
                     downs.append(np.where(exact, r, _down(r)))
                     ups.append(np.where(exact, r, _up(r)))
         low, high = np.minimum.reduce(downs), np.maximum.reduce(ups)
-        zero = (a.lo == 0) & (a.hi == 0)
+        zero = (a.lo == 0) & (a.hi == 0) & ~((b.lo == 0) & (b.hi == 0))
         unbounded = (((b.lo <= 0) & (b.hi >= 0)) | np.isnan(low) | np.isnan(high)) & ~zero
         whole = unbounded & ~((b.lo >= 0) ^ (b.hi <= 0))
         # Where 0 is only an end of b, the finite end of the quotient is right; the other is infinite.
@@ -252,7 +266,9 @@ class FloatEnds:
     def sqrt(self, a: Ends) -> Ends:
         """The square root of the nonnegative part."""
         lo, hi = (np.sqrt(np.maximum(v, 0.0)) for v in a)
-        lo_exact, hi_exact = (_short(r) & (r * r == np.maximum(v, 0.0)) for r, v in ((lo, a.lo), (hi, a.hi)))
+        lo_exact, hi_exact = (
+            _short(r) & (r * r == np.maximum(v, 0.0)) & ((v > FLUSHED) | (v <= 0)) for r, v in ((lo, a.lo), (hi, a.hi))
+        )
         return Ends(np.where(lo_exact, lo, np.maximum(_down(lo), 0.0)), np.where(hi_exact, hi, _up(hi)))
 
     def increasing(self, name: str, a: Ends) -> Ends:
@@ -302,7 +318,8 @@ class FloatEnds:
         hi = np.where(thin, np.where(moved > 0, _up(hi + moved), hi), np.where(top, 1.0, hi))
         unknown = ~(np.isfinite(a.lo) & np.isfinite(a.hi)) | (slack > 0.1) & ~thin
         lo, hi = np.where(unknown, -1.0, lo), np.where(unknown, 1.0, hi)
-        return Ends(np.maximum(lo, -1.0), np.minimum(hi, 1.0))
+        # What is nearly a crest counts as one: exact numbers of one bit stay exact in the products that follow.
+        return Ends(np.where(lo < -1 + 1e-14, -1.0, lo), np.where(hi > 1 - 1e-14, 1.0, hi))
 
     def tangent(self, a: Ends) -> Ends:
         """The tangent; the real line where a pole may be inside."""
@@ -339,17 +356,14 @@ class FloatEnds:
 
 def _times(p: np.ndarray, q: np.ndarray) -> np.ndarray:
     with np.errstate(all="ignore"):
-        return np.where((p == 0) | (q == 0), 0.0, p * q)
+        product = p * q
+    return np.where(np.isnan(product), 0.0, product)  # of numbers and infinities: 0 times infinity alone
 
 
-def _moderate(a: Ends) -> np.ndarray:
-    """Ends so far from overflow and underflow that no product of two such numbers has either."""
-    sizes = [np.abs(v) for v in a]
-    return np.logical_and.reduce([(s == 0) | (s > 1e-140) & (s < 1e140) for s in sizes])
-
-
-def _both(test: Callable[[np.ndarray], np.ndarray], *intervals: Ends) -> np.ndarray:
-    return np.logical_and.reduce([test(v) for a in intervals for v in a])
+def _moderate(v: np.ndarray) -> np.ndarray:
+    """Zero, or so far from overflow and underflow that no product of two such numbers has either."""
+    size = np.abs(v)
+    return (v == 0) | ((size > 1e-140) & (size < 1e140))
 
 
 def _widened(v: np.ndarray, sign: float) -> np.ndarray:

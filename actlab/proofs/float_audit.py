@@ -18,6 +18,7 @@ import numpy as np
 
 from actlab.activations import Activation
 from actlab.activations.interval import Interval
+from actlab.proofs.executed import value_and_slope
 
 CHUNK = 1 << 20
 STRIDE = 4099
@@ -151,7 +152,7 @@ class _Found:
 
 def _chunk(f: Any, kind: Any, stride: int) -> Callable[[Any, Any], dict[str, Any]]:
     """The compiled program of one chunk of inputs, numbered in increasing order: 0 is 0, 1 the least positive one."""
-    value_and_slope = _both(f)
+    both = value_and_slope(f)
     integer = jnp.int32 if kind.itemsize == 4 else jnp.int16
     bits = jnp.iinfo(integer).min
 
@@ -163,7 +164,7 @@ def _chunk(f: Any, kind: Any, stride: int) -> Callable[[Any, Any], dict[str, Any
         pattern = jnp.where(number >= 0, number, -number).astype(integer)
         x = jax.lax.bitcast_convert_type(jnp.where(number >= 0, pattern, pattern | bits), kind)
         # The barrier keeps a constant slope from being folded, element by element, at compile time.
-        value, slope = (v.astype(jnp.float32) for v in jax.lax.optimization_barrier(value_and_slope(x)))
+        value, slope = (v.astype(jnp.float32) for v in jax.lax.optimization_barrier(both(x)))
         at = x.astype(jnp.float32)
         finite = jnp.isfinite(slope)
         low, high = jnp.where(finite, slope, jnp.inf), jnp.where(finite, slope, -jnp.inf)
@@ -189,8 +190,3 @@ def _chunk(f: Any, kind: Any, stride: int) -> Callable[[Any, Any], dict[str, Any
         }
 
     return run
-
-
-def _both(f: Any) -> Callable[[Any], tuple[Any, Any]]:
-    evaluate = f.evaluate if isinstance(f, Activation) else f
-    return lambda x: jax.jvp(evaluate, (x,), (jnp.ones_like(x),))

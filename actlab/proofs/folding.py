@@ -15,7 +15,7 @@ from typing import Any
 from actlab.proofs import polynomials as poly
 from actlab.proofs import surds
 from actlab.proofs.algebraic import Algebraic
-from actlab.proofs.polynomials import Z
+from actlab.proofs.polynomials import Polynomial, Z
 from actlab.proofs.program import Argument, Equation, Program
 from actlab.proofs.surds import Surd
 
@@ -150,7 +150,7 @@ def _over(a: Argument, base: str, forms: dict[str, list[Form]]) -> list[Form]:
     if isinstance(a, float):
         c = surds.constant(a)
         return [Form(base, False, c, c, False)]
-    return [f for f in forms[a] if f.base == base and not f.of_exponential]
+    return [f for f in forms[str(a)] if f.base == base and not f.of_exponential]
 
 
 def _signed(op: str, form: Form) -> tuple[Surd, Surd] | None:
@@ -184,12 +184,54 @@ def _combined(e: Equation, args: tuple[Value, ...]) -> Form | None:
     sides = []
     for side in ("right", "left"):
         value = rule(*(getattr(a, side) if isinstance(a, Form) else surds.constant(a) for a in args), **e.params)
-        if value is None or value.size > LARGEST_DEGREE:
+        below = _below(e, args[1], side, first.of_exponential) if e.op == "div" else poly.ONE
+        if value is None or below is None:
+            return None
+        value = _reduced(value, side, first.of_exponential, below)
+        if value is None:
+            return None
+        if value.size > LARGEST_DEGREE:
             return None
         sides.append(value)
     gain = any(b.gain for b in bases) or e.op in ("div", "sqrt") or len(bases) > 1
     gain = gain and not (sides[0].is_polynomial and sides[1].is_polynomial and sides[0] == sides[1])
     return Form(first.base, first.of_exponential, sides[0], sides[1], gain)
+
+
+def _below(e: Equation, divisor: Value, side: str, of_exponential: bool) -> Polynomial | None:
+    """The norm by which a divisor's conjugate divides; None where its zeros may be zeros of the divisor."""
+    if not isinstance(divisor, Form) or not (b := getattr(divisor, side)).Q:
+        return poly.ONE
+    norm = poly.sub(poly.mul(b.P, b.P), poly.mul(poly.mul(b.Q, b.Q), b.S))
+    parts = [(b.D, True), (b.P, bool(b.P)), (b.Q, not b.P), (b.S, not b.P)]
+    plain = all(_positive(p, side, of_exponential, strictly=s) and (not p or p[-1] > 0) for p, s in parts)
+    return norm if plain else poly.ONE if _positive(norm, side, of_exponential) else None
+
+
+def _reduced(s: Surd, side: str, of_exponential: bool, harmless: Polynomial) -> Surd | None:
+    """Without common factors; None where one has a zero (x/x has no value at 0), or the root a negative part."""
+    common = s.common()
+    while poly.degree(factor := poly.gcd(common, harmless)) > 0:
+        common = poly.divided(common, factor)[0]
+    if not _positive(common, side, of_exponential):
+        return None
+    if s.Q and not _positive(s.S, side, of_exponential, strictly=False):
+        return None
+    return s.reduced()
+
+
+def _positive(p: Polynomial, side: str, of_exponential: bool, *, strictly: bool = True) -> bool:
+    """Whether p, or -p where strictly, is seen to be positive (or at least 0) for all z of the side."""
+    if not p:
+        return not strictly
+    if strictly and p[-1] < 0:
+        p = poly.scale(p, -1)
+    if poly.degree(p) == 2 and p[2] > 0 and p[1] * p[1] < 4 * p[0] * p[2]:
+        return True
+    there = p if side == "right" or of_exponential else poly.mirrored(p)
+    if strictly and there[-1] < 0:
+        there = poly.scale(there, -1)
+    return all(a >= 0 for a in there) and (not strictly or of_exponential or there[0] > 0)
 
 
 def _power(a: Surd, *, n: int) -> Surd | None:

@@ -51,7 +51,7 @@ def mul(p: Polynomial, q: Polynomial) -> Polynomial:
 
 
 def derivative(p: Polynomial) -> Polynomial:
-    """P'."""
+    """The derivative."""
     return trimmed([k * a for k, a in enumerate(p)][1:])
 
 

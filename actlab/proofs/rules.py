@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,13 @@ def smooth(A: Any, name: str, u: Any) -> Four:
             if inside.any():
                 value = A.wide(primitive.derivatives(B, B.bracket(point, A.shape(u)))[k])
                 result[k] = A.where(inside, A.hull(result[k], value), result[k])
+    for k in range(4 if name == "exp" else 1 if name in LEAST else 0):
+        result[k] = A.at_least(result[k], LEAST[name])
     return tuple(result)  # pyright: ignore
+
+
+LEAST = {"exp": 0.0, "expm1": -1.0, "softplus": 0.0, "cosh": 1.0}
+"""Values that are never fallen short of, also where Arb gives up (the exponential of 1e300)."""
 
 
 def _at_ends(A: Any, derivatives: Callable[[Any, Any], Four], u: Any) -> list[Any]:
@@ -137,23 +144,55 @@ SMOOTH_OPS = frozenset([*SMOOTH, *UNARY])
 DOMAINS: dict[str, tuple[float, float]] = {name: p.domain for name, p in SMOOTH.items()} | {"pow": (0.0, math.inf)}
 
 
-def undefined(A: Any, op: str, u: Any) -> np.ndarray:
-    """Where the argument is not certainly inside the closed domain of the operation."""
+@dataclass(frozen=True)
+class Singularity:
+    """Where an operation is not analytic, though its domain goes on or ends there."""
+
+    points: tuple[float, ...]
+    pole: bool
+    """It has no value there, rather than an unbounded derivative."""
+
+
+DIVISION = Singularity((0.0,), True)
+
+
+def singularity(op: str, params: Mapping[str, Any]) -> Singularity | None:
+    """The singular points of an operation."""
+    if op == "log" or (op == "integer_pow" and int(params["n"]) < 0):
+        return Singularity((0.0,), True)
+    if op == "pow":
+        return Singularity((0.0,), float.fromhex(params["exponent"]) < 0)
+    return _SINGULAR.get(op)
+
+
+_SINGULAR = {
+    "log1p": Singularity((-1.0,), True),
+    "atanh": Singularity((-1.0, 1.0), True),
+    "erf_inv": Singularity((-1.0, 1.0), True),
+    "sqrt": Singularity((0.0,), False),
+    "cbrt": Singularity((0.0,), False),
+    "asin": Singularity((-1.0, 1.0), False),
+    "acos": Singularity((-1.0, 1.0), False),
+    "acosh": Singularity((1.0,), False),
+}
+
+
+def undefined(A: Any, op: str, u: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Where the argument is not certainly inside the closed domain of the operation; where it is certainly outside."""
     low, high = DOMAINS.get(op, (-math.inf, math.inf))
-    inside = np.ones(A.shape(u), bool)
+    inside, outside = np.ones(A.shape(u), bool), np.zeros(A.shape(u), bool)
     if low > -math.inf:
         inside &= A.ge(u, low)
+        outside |= A.lt(u, low)
     if high < math.inf:
         inside &= A.le(u, high)
-    return ~inside
+        outside |= A.gt(u, high)
+    return ~inside, outside
 
 
-def pole(A: Any, op: str, params: Mapping[str, Any], u: Any) -> np.ndarray:
-    """Where the operation may have a pole, or an unbounded slope, inside the box."""
-    straddles = ~(A.ge(u, 0.0) | A.le(u, 0.0))
-    if op == "cbrt" or (op == "integer_pow" and int(params["n"]) < 0):
-        return straddles
-    if op == "tan":
-        low, high = A.floats(A.tangent(u))
-        return np.isinf(low) & np.isinf(high)
-    return np.zeros(A.shape(u), bool)
+def hidden_pole(A: Any, op: str, u: Any) -> np.ndarray:
+    """Where the tangent may have a pole inside the box."""
+    if op != "tan":
+        return np.zeros(A.shape(u), bool)
+    low, high = A.floats(A.tangent(u))
+    return np.isinf(low) & np.isinf(high)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +12,14 @@ from actlab.proofs.enclosure import Enclosure, Evaluator
 LARGEST = float(np.finfo(np.float32).max)
 FINEST = -10
 """The boxes next to 0 end at 2^FINEST; the others are the dyadic intervals [2^k, 2^(k+1)] on both sides."""
-BUDGET = 60_000
+BUDGET = 12_000
 """Evaluated boxes in all, after which the search ends as it stands."""
-LEAST_WIDTH = 2.0**-44
+BALLS = 1500
+"""Boxes that the fast tier evaluates in balls, where float64 overflows."""
+PATIENCE = 3000
+"""Boxes that may pass without a bound coming a hundredth nearer to what is attained."""
+LEAST_WIDTH = 2.0**-30
+"""Of boxes with an infinite bound, relative: so narrow, they show where the pole is."""
 CROWD = 64
 MANY = 1000
 OVERFLOWING = 1e300
@@ -46,6 +50,9 @@ class Boxes:
     rough: np.ndarray
     jumpy: np.ndarray
     undefined: np.ndarray
+    singular: np.ndarray
+    pole: np.ndarray
+    nowhere: np.ndarray
     culprit: np.ndarray
     root: np.ndarray
     decisions: np.ndarray
@@ -74,15 +81,29 @@ class Boxes:
 
 
 _LAST = ("value_low", "value_high", "low", "high", "attained_low", "attained_high")
-_FIRST = ("left", "right", "rough", "jumpy", "undefined", "culprit", "root", "decisions", "touched")
+_FIRST = (
+    "left",
+    "right",
+    "rough",
+    "jumpy",
+    "undefined",
+    "singular",
+    "pole",
+    "nowhere",
+    "culprit",
+    "root",
+    "decisions",
+    "touched",
+)
 
 
 def evaluated(evaluator: Evaluator, left: np.ndarray, right: np.ndarray) -> Boxes:
     """The boxes with their enclosures, rounded outward to floats; what overflows float64 is computed in balls."""
     boxes = _evaluated(evaluator, left, right)
     lost = (np.isinf(boxes.low).any(0) | np.isinf(boxes.high).any(0)) & ~boxes.undefined
-    if evaluator.A.tier == "proved" or not lost.any():
+    if evaluator.A.tier == "proved" or not lost.any() or evaluator.in_balls > BALLS:
         return boxes
+    evaluator.in_balls += int(lost.sum())
     from actlab.proofs.ball_ends import BallEnds
 
     again = _evaluated(Evaluator(evaluator.program, BallEnds(200)), left[lost], right[lost])
@@ -108,6 +129,9 @@ def _evaluated(evaluator: Evaluator, left: np.ndarray, right: np.ndarray) -> Box
         node.rough,
         node.jumpy,
         node.undefined,
+        node.singular,
+        node.pole,
+        node.nowhere,
         enclosure.culprit,
         enclosure.root,
         enclosure.decisions,
@@ -117,6 +141,17 @@ def _evaluated(evaluator: Evaluator, left: np.ndarray, right: np.ndarray) -> Box
     )
 
 
+@dataclass
+class Found:
+    """The cover, and how near its bounds come to what is attained."""
+
+    boxes: Boxes
+    best: np.ndarray
+    """What is attained: see `attained`."""
+    targets: np.ndarray
+    """(2, 3): the least and largest values of f, f', f'' that bounds are measured by; what is attained, as a rule."""
+
+
 def search(
     evaluator: Evaluator,
     lower: float,
@@ -124,34 +159,78 @@ def search(
     *,
     tolerance: float,
     order: int,
-    known: Boxes | None = None,
-    best: np.ndarray | None = None,
+    known: Found | None = None,
     grows: bool = False,
     budget: int = BUDGET,
-) -> tuple[Boxes, np.ndarray]:
+) -> Found:
     """Splits boxes until each bound is at most the tolerance away from a value that is attained.
 
     The tolerance is relative to max(1, |value|). A box whose branch is undecided is split where the branch turns, and
-    no further than to neighbouring floats. Ends early where the budget is spent. With `grows`, extremes that grow up to
-    the ends of the domain are left alone: they are claimed as infinite. A search may go on from `known` boxes, and with
-    `best`, what is known to be attained. Returns the boxes and what is attained (see `attained`).
+    no further than to neighbouring floats. Ends early where no bound improves any more, or the budget is spent; the
+    search is then repeated, aiming at no more than what was reached, so that the cover has no box without use. With
+    `grows`, extremes that grow up to the ends of the domain are left alone: they are claimed as infinite. Where f has
+    no value in a part of the domain, only the border of that part is looked for. A search may go on from a `known` one.
     """
-    edges = initial_edges(lower, upper)
-    boxes = first = evaluated(evaluator, edges[:-1], edges[1:]) if known is None else known
-    spent = len(boxes)
+    if known is None:
+        edges = initial_edges(lower, upper)
+        first = evaluated(evaluator, edges[:-1], edges[1:])
+        found, stuck = _refined(evaluator, first, None, None, tolerance, order, grows, budget, PATIENCE)
+        if len(found.boxes) > MANY:  # once more, with what is attained, or at best reached, known from the start
+            targets = _reached(found, tolerance) if stuck else None
+            budget = min(budget, 4 * MANY) if stuck else budget
+            found, _ = _refined(evaluator, first, found.best, targets, tolerance, order, grows, budget, PATIENCE)
+        return found
+    return _refined(evaluator, known.boxes, known.best, known.targets, tolerance, order, grows, budget, PATIENCE // 6)[
+        0
+    ]
+
+
+def _refined(
+    evaluator: Evaluator,
+    boxes: Boxes,
+    best: np.ndarray | None,
+    targets: np.ndarray | None,
+    tolerance: float,
+    order: int,
+    grows: bool,
+    budget: int,
+    patience: int,
+) -> tuple[Found, bool]:
+    """Splits until no box is loose; whether it ended before that."""
+    spent = progress = 0
+    nearest = np.full((2, 3), np.inf)
     while True:
         best = attained(boxes, best)
-        wanted = _splittable(boxes) & _loose(boxes, tolerance, order, best, grows)
-        if not wanted.any() or spent >= budget:
-            if len(boxes) > MANY and first is not boxes and known is None:
-                boxes, known, spent = first, first, 0  # once more, with what is attained known from the start
-                continue
-            return boxes, best
-        worst = np.flatnonzero(wanted)
-        left, right = _split(boxes.take(worst))
+        aims = best[0] if targets is None else np.where(np.isfinite(targets), targets, best[0])
+        aims = np.stack([np.minimum(aims[0], best[0, 0]), np.maximum(aims[1], best[0, 1])])
+        wanted = _splittable(boxes) & _loose(boxes, tolerance, order, best, aims, grows)
+        distance = _distance(boxes, aims)
+        if (distance < 0.99 * nearest).any():
+            progress = spent
+        nearest = np.minimum(nearest, distance)
+        stuck = spent >= budget or spent - progress > patience
+        if not wanted.any() or stuck:
+            return Found(boxes, best, aims), bool(wanted.any())
+        left, right = _split(boxes.take(np.flatnonzero(wanted)))
         new = evaluated(evaluator, left, right)
         spent += len(new)
         boxes = boxes.take(~wanted).joined(new)
+
+
+def _distance(boxes: Boxes, aims: np.ndarray) -> np.ndarray:
+    """(2, 3): how far the bounds are from what they are measured by; infinite or finite."""
+    with np.errstate(all="ignore"):
+        result = np.stack([aims[0] - boxes.low.min(1), boxes.high.max(1) - aims[1]])
+    return np.where(np.isnan(result), np.inf, np.maximum(result, 0.0))
+
+
+def _reached(found: Found, tolerance: float) -> np.ndarray:
+    """The aims that were reached, and of the others the bounds as they stand."""
+    distance, boxes = _distance(found.boxes, found.targets), found.boxes
+    bounds = np.stack([boxes.low.min(1), boxes.high.max(1)])
+    with np.errstate(all="ignore"):
+        near = distance <= tolerance * np.maximum(1.0, np.abs(found.targets))
+    return np.where(near, found.targets, bounds)
 
 
 def attained(boxes: Boxes, before: np.ndarray | None = None) -> np.ndarray:
@@ -174,26 +253,25 @@ def growing(best: np.ndarray) -> np.ndarray:
     return growth & np.isfinite(best[1])
 
 
-def _loose(boxes: Boxes, tolerance: float, order: int, best: np.ndarray, grows: bool) -> np.ndarray:
+def _loose(boxes: Boxes, tolerance: float, order: int, best: np.ndarray, aims: np.ndarray, grows: bool) -> np.ndarray:
     """The boxes that keep some bound away from what is attained, and those that are undefined or undecided.
 
     Of very many at once only the worst and the narrowest: what these attain may settle the others (the sine's crests).
     """
-    wanted = boxes.undefined | np.isfinite(boxes.root)
+    if boxes.nowhere.any():
+        return boxes.undefined & ~boxes.nowhere
     width = boxes.right - boxes.left
+    roots = np.flatnonzero(np.isfinite(boxes.root) & _splittable(boxes))
+    wanted = boxes.undefined.copy()
+    wanted[roots[np.argsort(width[roots], kind="stable")[:CROWD]]] = True
     splittable, open_ends = _splittable(boxes), growing(best) if grows else np.zeros((2, 3), bool)
     for k in range(order + 1):
         for side, (bound, sign) in enumerate(((boxes.low[k], -1.0), (boxes.high[k], 1.0))):
-            value = best[0, side, k]
-            if open_ends[side, k]:
-                continue
-            if OVERFLOWING < abs(value) < math.inf:
-                continue
-            if math.isinf(value):
-                loose = np.isinf(bound)
-            else:
-                with np.errstate(all="ignore"):
-                    loose = (bound - value) * sign > 0.5 * tolerance * max(1.0, abs(value))
+            value = aims[side, k]
+            if open_ends[side, k] or abs(value) > OVERFLOWING or (np.isinf(bound) & ~splittable).any():
+                continue  # claimed as infinite, rightly or because a pole is found
+            with np.errstate(all="ignore"):
+                loose = (bound - value) * sign > 0.5 * tolerance * max(1.0, abs(value))
             loose &= splittable
             if loose.sum() > 2 * CROWD:
                 few = np.flatnonzero(loose)

@@ -29,9 +29,13 @@ class Surd:
         """The largest degree."""
         return max(poly.degree(p) for p in (self.P, self.Q, self.S, self.D))
 
+    def common(self) -> Polynomial:
+        """The factors of all parts."""
+        return poly.gcd(poly.gcd(self.P, self.Q) if self.Q else self.P, self.D) if self.P or self.Q else self.D
+
     def reduced(self) -> Surd:
         """Without common factors, the denominator of leading coefficient 1."""
-        common = poly.gcd(poly.gcd(self.P, self.Q) if self.Q else self.P, self.D) if self.P or self.Q else self.D
+        common = self.common()
         P, Q, D = (poly.divided(p, common)[0] for p in (self.P, self.Q, self.D))
         lead = 1 / D[-1]
         return Surd(poly.scale(P, lead), poly.scale(Q, lead), self.S if Q else ZERO, poly.scale(D, lead))
@@ -92,12 +96,12 @@ def _common_root(a: Surd, b: Surd) -> Polynomial | None:
 
 
 def add(a: Surd, b: Surd) -> Surd | None:
-    """A + b, where their roots are of one polynomial."""
+    """A + b, where their roots are of one polynomial; not reduced."""
     S = _common_root(a, b)
     if S is None:
         return None
     P = poly.add(poly.mul(a.P, b.D), poly.mul(b.P, a.D))
-    return Surd(P, poly.add(poly.mul(a.Q, b.D), poly.mul(b.Q, a.D)), S, poly.mul(a.D, b.D)).reduced()
+    return Surd(P, poly.add(poly.mul(a.Q, b.D), poly.mul(b.Q, a.D)), S, poly.mul(a.D, b.D))
 
 
 def neg(a: Surd) -> Surd:
@@ -106,20 +110,20 @@ def neg(a: Surd) -> Surd:
 
 
 def mul(a: Surd, b: Surd) -> Surd | None:
-    """A b."""
+    """A b; not reduced."""
     S = _common_root(a, b)
     if S is None:
         return None
     P = poly.add(poly.mul(a.P, b.P), poly.mul(poly.mul(a.Q, b.Q), S))
-    return Surd(P, poly.add(poly.mul(a.P, b.Q), poly.mul(a.Q, b.P)), S, poly.mul(a.D, b.D)).reduced()
+    return Surd(P, poly.add(poly.mul(a.P, b.Q), poly.mul(a.Q, b.P)), S, poly.mul(a.D, b.D))
 
 
 def inverse(a: Surd) -> Surd | None:
-    """1 / a, by the conjugate; None of 0."""
+    """1 / a, by the conjugate, not reduced; None of 0."""
     norm = poly.sub(poly.mul(a.P, a.P), poly.mul(poly.mul(a.Q, a.Q), a.S))
     if not norm:
         return None
-    return Surd(poly.mul(a.P, a.D), poly.scale(poly.mul(a.Q, a.D), -1), a.S, norm).reduced()
+    return Surd(poly.mul(a.P, a.D), poly.scale(poly.mul(a.Q, a.D), -1), a.S, norm)
 
 
 def sqrt(a: Surd) -> Surd | None:

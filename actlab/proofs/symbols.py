@@ -87,24 +87,37 @@ def _remainder(build: Any, args: list[Any], eqn: Any) -> Any:
 def _connective(op: str) -> Symbol:
     def symbol(build: Any, args: list[Any], eqn: Any) -> Any:
         if eqn.invars[0].aval.dtype != np.bool_:
-            raise UnsupportedPrimitiveError(f"the primitive {op!r} on whole numbers has no meaning in the reals")
+            raise UnsupportedPrimitiveError(
+                f"the primitive {op!r} on whole numbers has no meaning in the reals, used at {build.place}"
+            )
         return build(op, *args)
 
     return symbol
 
 
-def _atan2(build: Any, args: list[Any], eqn: Any) -> Any:
-    raise UnsupportedPrimitiveError("no interval rule for the primitive 'atan2'; write it with arctan")
+def _comparison(op: str) -> Symbol:
+    """Of numbers; of truth values, equality alone."""
+
+    def symbol(build: Any, args: list[Any], eqn: Any) -> Any:
+        if eqn.invars[0].aval.dtype != np.bool_:
+            return build(op, *args)
+        if op not in ("eq", "ne"):
+            raise UnsupportedPrimitiveError(f"the primitive {op!r} of truth values has no rule, used at {build.place}")
+        apart = build("xor", *args)
+        return apart if op == "ne" else build("not", apart)
+
+    return symbol
 
 
 SAME = (
     "add sub mul div neg abs sign max min exp expm1 log log1p logistic tanh sin cos tan sinh cosh asin acos atan asinh "
-    "acosh atanh erf erfc erf_inv sqrt cbrt lt le gt ge eq ne floor ceil pow"
+    "acosh atanh erf erfc erf_inv sqrt cbrt floor ceil pow"
 )
 SYMBOLS: dict[str, Symbol] = {name: _same(name) for name in SAME.split()} | {
     "add_any": _same("add"),
     "square": lambda build, args, eqn: build("integer_pow", args[0], n=2),
     "integer_pow": lambda build, args, eqn: build("integer_pow", args[0], n=int(eqn.params["y"])),
+    **{name: _comparison(name) for name in ("lt", "le", "gt", "ge", "eq", "ne")},
     "and": _connective("and"),
     "or": _connective("or"),
     "not": _connective("not"),

@@ -1,5 +1,7 @@
 """Graphs and sparse matrices against dense numpy."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actlab.data.graph import Graph, GraphError, Sparse
+from actlab.data.graph import Graph
+from actlab.data.sparse import GraphError, Sparse
 
 LINKS = np.array([[0, 1], [1, 2], [2, 0], [3, 4]])
 
@@ -19,7 +22,7 @@ def dense_adjacency(links: np.ndarray, nodes: int) -> np.ndarray:
     return a
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(1, 7), st.integers(0, 2**31))
 def test_operators_are_the_dense_formulas(nodes: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -77,7 +80,26 @@ def test_product_and_its_derivatives_are_the_dense_ones() -> None:
     by_values, by_x = jax.grad(total, (0, 1))(sparse.values, x)
     np.testing.assert_allclose(by_x, full.T @ g, atol=1e-5)
     np.testing.assert_allclose(by_values, np.asarray(g @ x.T)[sparse.rows, sparse.columns], atol=1e-5)
+    _, forward = jax.jvp(lambda x: sparse @ x, (x,), (2 * x,))
+    np.testing.assert_allclose(forward, 2 * full @ x, atol=1e-5)
     assert (sparse @ x.astype(jnp.bfloat16)).dtype == jnp.bfloat16
+
+
+def test_rows_longer_than_a_piece_and_empty_rows() -> None:
+    rng = np.random.default_rng(1)
+    counts = [0, 1, 7, 8, 9, 0, 40]
+    full = np.zeros((7, 60))
+    for row, count in enumerate(counts):
+        full[row, rng.choice(60, count, replace=False)] = rng.normal(size=count)
+    sparse, x = Sparse.of(*np.nonzero(full), full[np.nonzero(full)], full.shape), rng.normal(size=(60, 3))
+    x = jnp.asarray(x, jnp.float32)
+    by_pieces, by_entries = sparse @ x, replace(sparse, pieces=None) @ x
+    np.testing.assert_allclose(by_pieces, full @ x, atol=1e-4)
+    np.testing.assert_allclose(by_entries, full @ x, atol=1e-4)
+    batch = jnp.stack([x, 2 * x])
+    np.testing.assert_allclose(jax.vmap(lambda x: sparse @ x)(batch)[1], 2 * full @ x, atol=1e-4)
+    product = jax.jacfwd(jax.grad(lambda x: jnp.sum((sparse @ x) ** 2) / 2))(x)
+    np.testing.assert_allclose(product[:, 0, :, 0], full.T @ full, atol=1e-4)
 
 
 def test_dropped_links_go_in_both_directions() -> None:

@@ -7,7 +7,8 @@ import pytest
 from flax import nnx
 
 import actlab.activations as al
-from actlab.data.graph import Graph, Sparse
+from actlab.data.graph import Graph
+from actlab.data.sparse import Sparse
 from actlab.nets.graph import GraphAttention, GraphNet, InitialResidual, dropout, operator_for, pair_norm
 
 LINKS = np.array([[0, 1], [1, 2], [2, 0], [3, 4], [1, 4]])
@@ -82,21 +83,21 @@ def test_initial_residual_is_the_dense_formula() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_nets_are_equivariant_and_blind_to_padding_and_take_sparse_features(kind: str) -> None:
-    model = net(kind, residual=True, norm="global")
+    model = net(kind, depth=3, residual=True, norm="global")
+    run = jax.jit(lambda operator, x, mask: model(operator, x, mask=mask))
     order = np.array([3, 0, 5, 1, 4, 2])
     place = np.argsort(order)  # old node -> new place
-    moved = Graph.from_links(place[LINKS], NODES)
-    out = model(operator_for(kind, GRAPH), jnp.asarray(X))
-    np.testing.assert_allclose(model(operator_for(kind, moved), jnp.asarray(X[order])), out[order], atol=1e-4)
-    padded = model(
-        operator_for(kind, GRAPH.padded(8, 16)),
-        jnp.pad(jnp.asarray(X), ((0, 2), (0, 0))),
-        mask=(jnp.arange(8) < NODES).astype(jnp.float32),
+    moved = Graph.from_links(place[LINKS], NODES).padded(NODES, 2 * len(LINKS))
+    same = GRAPH.padded(NODES, 2 * len(LINKS))
+    out = run(operator_for(kind, same), jnp.asarray(X), jnp.ones(NODES))
+    np.testing.assert_allclose(
+        run(operator_for(kind, moved), jnp.asarray(X[order]), jnp.ones(NODES)), out[order], atol=1e-4
     )
+    sparse = Sparse.of(*np.nonzero(X), X[np.nonzero(X)], (8, 3))  # two rows of padding
+    padded = run(operator_for(kind, GRAPH.padded(8, 16)), sparse, (jnp.arange(8) < NODES).astype(jnp.float32))
     np.testing.assert_allclose(padded[:NODES], out, atol=1e-4)
-    sparse = Sparse.of(*np.nonzero(X), X[np.nonzero(X)], X.shape)
-    np.testing.assert_allclose(model(operator_for(kind, GRAPH), sparse), out, atol=1e-4)
-    grads = jax.grad(lambda m: jnp.sum(m(operator_for(kind, GRAPH), jnp.asarray(X)) ** 2))(model)
+    grad = jax.jit(jax.grad(lambda m, operator: jnp.sum(m(operator, jnp.asarray(X)) ** 2)))
+    grads = grad(model, operator_for(kind, GRAPH))
     assert all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in jax.tree.leaves(nnx.state(grads, nnx.Param)))
 
 

@@ -10,7 +10,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from actlab.activations import leaky_relu
-from actlab.data.graph import Sparse
+from actlab.data.sparse import Sparse
 from actlab.nets.graph.convolutions import glorot
 from actlab.nets.nonlinearity import Nonlinearity
 

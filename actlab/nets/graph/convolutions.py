@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from actlab.data.graph import Sparse
+from actlab.data.sparse import Sparse
 from actlab.nets.nonlinearity import Nonlinearity
 
 

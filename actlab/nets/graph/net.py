@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Key
 
-from actlab.data.graph import Graph, Sparse
+from actlab.data.graph import Graph
+from actlab.data.sparse import Sparse
 from actlab.nets.graph.attention import GraphAttention
 from actlab.nets.graph.convolutions import GraphConvolution, GraphIsomorphism, InitialResidual, glorot
 from actlab.nets.graph.normalization import PairNorm, dropout, pair_norm

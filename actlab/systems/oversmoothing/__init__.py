@@ -3,10 +3,26 @@
 from actlab.systems.oversmoothing.criticality import Pairing, graph_factors, pairing, set_critical
 from actlab.systems.oversmoothing.kernel import collapse_depth, dual, kernel_spread
 from actlab.systems.oversmoothing.law import ROUNDING_FLOOR, Collapse, variance_law
+from actlab.systems.oversmoothing.measure import dirichlet_energy, effective_rank, rank_one_distance
 from actlab.systems.oversmoothing.model import Recipe, Trained, train
+from actlab.systems.oversmoothing.prediction import Setting, Spread, collapse, law_errors
 from actlab.systems.oversmoothing.problem import Problem
+from actlab.systems.oversmoothing.readout import MEASURES, by_depth, ridge_accuracy
+from actlab.systems.oversmoothing.simulation import first_preactivations, simulated_spread
 
 __all__ = [
+    "MEASURES",
+    "Setting",
+    "Spread",
+    "by_depth",
+    "collapse",
+    "dirichlet_energy",
+    "effective_rank",
+    "first_preactivations",
+    "law_errors",
+    "rank_one_distance",
+    "ridge_accuracy",
+    "simulated_spread",
     "ROUNDING_FLOOR",
     "Collapse",
     "Pairing",

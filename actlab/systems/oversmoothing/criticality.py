@@ -13,7 +13,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float, Key
 
 from actlab.activations import Activation
-from actlab.data.graph import Sparse
+from actlab.data.sparse import Sparse
 from actlab.nets.graph import GraphConvolution, GraphNet
 
 DEVIATION = 0.05

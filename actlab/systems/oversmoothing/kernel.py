@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from actlab.activations import Activation
-from actlab.data.graph import Sparse
+from actlab.data.sparse import Sparse
 
 DEGREES = 24
 """Hermite polynomials resolved one by one; what lies above is carried by one power."""

@@ -14,7 +14,7 @@ import optax
 from flax import nnx
 from jaxtyping import Array
 
-from actlab.data.graph import Sparse
+from actlab.data.sparse import Sparse
 from actlab.nets.graph import GraphNet, operator_for
 from actlab.nets.graph.net import Kind
 from actlab.nets.graph.normalization import PairNorm
@@ -119,7 +119,11 @@ class Trained:
 
     def net(self) -> GraphNet:
         """The trained net of one member."""
-        return nnx.merge(self.graphdef, self.params, self.rest)
+        return self.member(self.params, self.rest)
+
+    def member(self, params: Any, rest: Any) -> GraphNet:
+        """The net of one member's variables, as inside of `jax.vmap` over `params` and `rest`."""
+        return nnx.merge(self.graphdef, params, rest)
 
 
 def build(problem: Problem, activation: Any, recipe: Recipe, key: Any) -> GraphNet:
@@ -172,19 +176,18 @@ def train(
         chunk: epochs between two looks at which seeds still train.
         report: called with a line after each chunk.
     """
-    graphdef = nnx.graphdef(nnx.eval_shape(lambda: build(problem, activation, recipe, keys[0])))
     optimizer = optax.adam(recipe.learning_rate)
 
     # The data and the operator are arguments: as constants XLA would fold what is computed from them, slowly.
     clean = operator_for(recipe.kind, problem.graph)
 
-    def begin(key: Any, problem: Problem) -> tuple[Progress, Any]:
+    def begin(key: Any, problem: Problem) -> tuple[Progress, Any, Any]:
         build_key, epoch_key = jax.random.split(key)
-        params, rest = nnx.split(build(problem, activation, recipe, build_key), nnx.Param, ...)[1:]
+        graphdef, params, rest = nnx.split(build(problem, activation, recipe, build_key), nnx.Param, ...)
         zero, none = jnp.zeros((), jnp.int32), jnp.zeros(())
         best = jax.tree.map(jnp.copy, params)
         start = Progress(params, optimizer.init(params), zero, jnp.asarray(jnp.inf), zero, none, none, best, epoch_key)
-        return start, rest
+        return start, rest, graphdef
 
     def some(state: Progress, rest: Any, problem: Problem, clean: Sparse) -> Progress:
         return _advance(state, rest, problem, clean, recipe, graphdef, optimizer, chunk)
@@ -198,7 +201,7 @@ def train(
 
     mapped = {"vmap": jax.vmap(some, in_axes=(0, 0, None, None)), "map": in_turn}[mapping]
     advance = jax.jit(mapped, donate_argnums=0)
-    state, rest = jax.jit(jax.vmap(begin, in_axes=(0, None)))(keys, problem)
+    state, rest, graphdef = jax.jit(jax.vmap(begin, in_axes=(0, None)))(keys, problem)
     while np.any(active := np.asarray(_active(state, recipe))):
         state = advance(state, rest, problem, clean)
         report(

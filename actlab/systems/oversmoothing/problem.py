@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from actlab.data.citation import NodeClassification
-from actlab.data.graph import Graph, Sparse
+from actlab.data.graph import Graph
+from actlab.data.sparse import Sparse
 
 
 @jax.tree_util.register_dataclass
