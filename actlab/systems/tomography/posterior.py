@@ -81,46 +81,24 @@ def maximum_a_posteriori(
         start: parameters to begin with; by default those of a constant image.
     """
     constant = parameter_for(activation, recipe.start)
-    base = jnp.full(geometry.shape, constant, exposure.counts.dtype) if start is None else start
-    response = half_ramp(geometry.shape)
+    z = jnp.full(geometry.shape, constant, exposure.counts.dtype) if start is None else start
     optimizer = optax.adam(optax.cosine_decay_schedule(recipe.learning_rate, recipe.steps))
 
-    def parameter(weights: Array) -> Array:
-        spectrum = jnp.fft.rfft2(weights) * jnp.asarray(response, weights.dtype)
-        return base + jnp.fft.irfft2(spectrum, weights.shape).astype(weights.dtype)
-
-    def objective(weights: Array) -> Array:
-        relative = activation(parameter(weights))
+    def objective(z: Array) -> Array:
+        relative = activation(z)
         loss = negative_log_likelihood(project(geometry, unit * relative), exposure)
         return loss + strength * recipe.prior(relative)
 
     def step(carry: tuple[Array, Any], _: None) -> tuple[tuple[Array, Any], Array]:
-        weights, state = carry
-        value, gradient = jax.value_and_grad(objective)(weights)
+        z, state = carry
+        value, gradient = jax.value_and_grad(objective)(z)
         updates, state = optimizer.update(gradient, state)
-        return (weights + cast(Array, updates), state), value
+        return (z + cast(Array, updates), state), value
 
-    zero = jnp.zeros_like(base)
-    (weights, _), values = jax.lax.scan(step, (zero, optimizer.init(zero)), None, length=recipe.steps)
-    z = parameter(weights)
+    (z, _), values = jax.lax.scan(step, (z, optimizer.init(z)), None, length=recipe.steps)
     image = unit * activation(z)
     held_out = jnp.nan if scored is None else deviance(project(geometry, image), scored)
     return Found(image, z, values, jnp.asarray(held_out, image.dtype))
-
-
-def half_ramp(shape: tuple[int, int], floor: float = 0.02) -> Float[np.ndarray, "rows frequencies"]:
-    """The square root of the ramp over the plane of frequencies, 1 at half a cycle a pixel: it preconditions a search.
-
-    A'A weighs a frequency k by about 1 / |k|; searching the image through sqrt(|k|) makes all frequencies as fast.
-
-    Args:
-        shape: (rows, columns) of the image.
-        floor: added to |k|, cycles a pixel.
-
-    Source: Clinthorne et al. 1993, IEEE Trans. Med. Imaging 12:78 (preconditioning by the ramp).
-    """
-    down, along = np.meshgrid(np.fft.fftfreq(shape[0]), np.fft.rfftfreq(shape[1]), indexing="ij")
-    return np.sqrt((np.hypot(down, along) + floor) / 0.5)
 
 
 def tuned(
