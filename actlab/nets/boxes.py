@@ -109,8 +109,8 @@ def elementwise_image(f: Activation, lower: Array, upper: Array) -> tuple[Array,
         return f(upper), f(lower)
     gap = (upper - lower) / (POINTS - 1)
     between = _between(f, gap)
-    values = [f(lower + k * gap) for k in range(POINTS - 1)] + [f(upper)]
-    return functools.reduce(jnp.minimum, values) - between, functools.reduce(jnp.maximum, values) + between
+    values = f(jnp.stack([*(lower + k * gap for k in range(POINTS - 1)), upper]))
+    return jnp.min(values, axis=0) - between, jnp.max(values, axis=0) + between
 
 
 def _between(f: Activation, gap: Array) -> Array:

@@ -23,11 +23,13 @@ from actlab.signal.self_normalizing import (
     self_normalizing,
 )
 from actlab.signal.tailoring import Tailored, TailoringError, dks, plain, residual, tat, tat_leaky_relu
+from actlab.signal.trainability import GradientPath, correlation_bound, gradient_path, trainable_depth
 
 __all__ = [
     "CriticalPoint",
     "Dual",
     "FixedPoint",
+    "GradientPath",
     "Growth",
     "Kernels",
     "Moments",
@@ -39,6 +41,7 @@ __all__ = [
     "Stability",
     "Tailored",
     "TailoringError",
+    "correlation_bound",
     "correlation_map",
     "critical_point",
     "critical_points",
@@ -47,6 +50,7 @@ __all__ = [
     "fixed_point",
     "gain",
     "gradient_growth",
+    "gradient_path",
     "jacobian_spread",
     "kernels",
     "moments",
@@ -58,6 +62,7 @@ __all__ = [
     "susceptibility",
     "tat",
     "tat_leaky_relu",
+    "trainable_depth",
     "variance_map",
     "variance_slope",
 ]

@@ -8,23 +8,25 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from actlab.activations import Activation
-from actlab.signal.mean_field import susceptibility, variance_map
-from actlab.signal.quadrature import gaussian_means
+from actlab.signal.quadrature import QuadratureError, gaussian_means
+from actlab.signal.trainability import gradient_path
 
 
 class Growth(NamedTuple):
-    """What a finite random net did, each of shape (nets,).
+    """What finite random nets did.
 
     Attributes:
-        gradient: log of the squared gradient norm's factor per layer, backward.
-        variance: mean square of the last layer's preactivations.
+        gradient: log of the squared gradient norm's factor per layer, backward; shape (nets,).
+        variance: mean square of the last layer's preactivations; shape (nets,).
+        by_layer: the log of that factor from preactivations h_(l+1) to h_l; shape (nets, depth).
     """
 
     gradient: Array
     variance: Array
+    by_layer: Array
 
 
 def predicted_gradient_growth(
@@ -35,11 +37,13 @@ def predicted_gradient_growth(
     Raises:
         QuadratureError: the variance leaves float64.
     """
-    q, total = start, 0.0
-    for _ in range(depth):
-        total += math.log(susceptibility(activation, q, weight_variance))
-        q = variance_map(activation, q, weight_variance, bias_variance)
-    return total / depth
+    growth = gradient_path(activation, weight_variance, bias_variance, start=start, depth=depth).growth[-1] / depth
+    if not math.isfinite(growth):
+        raise QuadratureError(
+            f"{activation.name} with weight variance {weight_variance:g}: the variance of preactivations leaves "
+            f"float64 within {depth} layers"
+        )
+    return float(growth)
 
 
 @functools.partial(jax.jit, static_argnames=("width", "depth", "nets"))
@@ -56,8 +60,8 @@ def gradient_growth(
 ) -> Growth:
     """One random input and one random output gradient through each of some random nets of equal width.
 
-    h_(l+1) = W_l f(h_l) + b_l with h_0 ~ N(0, start); then d_l = f'(h_l) * W_l^T d_(l+1), d_depth ~ N(0, 1). One
-    program for any depth: both passes are scans, which draw each layer's weights anew from its key.
+    h_(l+1) = W_l f(h_l) + b_l with h_0 ~ N(0, start); then d_l = f'(h_l) * W_l^T d_(l+1), d_depth ~ N(0, 1). Both
+    passes are scans over the layers; the draws do not depend on the variances, so a vmap over those shares them.
 
     Args:
         key: for weights, biases, input and output gradient.
@@ -76,27 +80,25 @@ def gradient_growth(
 def _one_net(
     key: Array, activation: Activation, weight_variance: Any, bias_variance: Any, start: Any, width: int, depth: int
 ) -> Growth:
-    k_input, k_layers, k_gradient = jax.random.split(key, 3)
-    keys = jax.random.split(k_layers, depth)
+    k_input, k_weights, k_biases, k_gradient = jax.random.split(key, 4)
+    weights = jax.random.normal(k_weights, (depth, width, width))  # scaled where used: drawn once for all variances
+    biases = jax.random.normal(k_biases, (depth, width)) * jnp.sqrt(bias_variance)
+    scale = jnp.sqrt(weight_variance / width)
 
-    def weights(k: Array) -> Float[Array, "width width"]:
-        return jax.random.normal(k, (width, width)) * jnp.sqrt(weight_variance / width)
-
-    def forward(h: Array, k: Array) -> tuple[Array, Array]:
-        k_weights, k_biases = jax.random.split(k)
-        biases = jax.random.normal(k_biases, (width,)) * jnp.sqrt(bias_variance)
-        return weights(k_weights) @ activation(h) + biases, h
+    def forward(h: Array, layer: tuple[Array, Array]) -> tuple[Array, Array]:
+        w, b = layer
+        return scale * (w @ activation(h)) + b, h
 
     def backward(d: Array, layer: tuple[Array, Array]) -> tuple[Array, Array]:
-        k, h = layer
-        after = activation.slope(h) * (weights(jax.random.split(k)[0]).T @ d)
+        w, h = layer
+        after = scale * activation.slope(h) * (d @ w)
         size = jnp.sum(after**2)
         return after / jnp.sqrt(size), jnp.log(size)  # normalized at each layer, so that nothing over- or underflows
 
-    last, h = jax.lax.scan(forward, jnp.sqrt(start) * jax.random.normal(k_input, (width,)), keys)
+    last, h = jax.lax.scan(forward, jnp.sqrt(start) * jax.random.normal(k_input, (width,)), (weights, biases))
     d = jax.random.normal(k_gradient, (width,))
-    _, logs = jax.lax.scan(backward, d / jnp.linalg.norm(d), (keys, h), reverse=True)
-    return Growth(jnp.mean(logs), jnp.mean(last**2))
+    _, logs = jax.lax.scan(backward, d / jnp.linalg.norm(d), (weights, h), reverse=True)
+    return Growth(jnp.mean(logs), jnp.mean(last**2), logs)
 
 
 def jacobian_spread(activation: Activation, q: float, depth: int, *, orthogonal: bool) -> float:

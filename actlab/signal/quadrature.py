@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
+from jax.core import Tracer, eval_context
 from jaxtyping import Array
 
 from actlab.activations import Activation
@@ -97,8 +97,14 @@ def known_kinks(activation: Activation) -> tuple[Any, ...]:
 
     A composition finds its kinks by inverting its parts, which it does for numbers, not for arrays.
     """
-    plain = lambda leaf: leaf if isinstance(leaf, Tracer) or np.ndim(leaf) else float(leaf)  # noqa: E731
-    return jax.tree.map(plain, activation).facts.kinks or ()
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(activation)):
+        try:
+            return activation.facts.kinks or ()
+        except TypeError:  # a composition that asks for its parts' values
+            return ()
+    numbers = jax.tree.map(lambda leaf: leaf if np.ndim(leaf) else float(leaf), activation)
+    with eval_context():  # facts are computed now, whatever is being traced or vmapped around them
+        return numbers.facts.kinks or ()
 
 
 def density(t: Any) -> Any:

@@ -85,9 +85,14 @@ def contest(activation: Any, arm: Arm, seeds: Sequence[int], attack: Attack) -> 
     architecture = Architecture(splits[0].x_train.shape[1:], hidden=arm.hidden, linear=arm.linear)
     x, y = (jnp.stack([getattr(s, f"{name}_train") for s in splits]) for name in ("x", "y"))
     keys = jnp.stack([jax.random.key(seed) for seed in seeds])
-    train = jax.jit(jax.vmap(lambda key, x, y: train_net(key, architecture, activation, arm.recipe, x, y)))
-    fitted = train(keys, x, y)
-    nets = [trained_net(jax.tree.map(lambda leaf, i=i: leaf[i], fitted)) for i in range(len(splits))]
+
+    @jax.jit
+    @jax.vmap
+    def trained(key: Any, x: Any, y: Any) -> Chain:
+        return trained_net(train_net(key, architecture, activation, arm.recipe, x, y))
+
+    host = jax.tree.map(np.asarray, trained(keys, x, y))  # sliced there: on a device each slice is a program
+    nets = [jax.tree.map(lambda leaf, i=i: jnp.asarray(leaf[i]), host) for i in range(len(splits))]
     rows = [_measured(n, s, arm, seed, attack) for n, s, seed in zip(nets, splits, seeds, strict=True)]
     return Outcome(*(np.array(column, np.float64) for column in zip(*rows, strict=True)))
 
