@@ -163,6 +163,6 @@ def test_slopes_of_the_zoo_are_honest() -> None:
     assert undeclared(["swish", "softsign", "hard_swish", "heaviside"]) == {}
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_zoo_has_no_surrogate_that_is_not_declared() -> None:
     assert undeclared(al.ZOO) == {}
