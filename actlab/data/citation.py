@@ -6,20 +6,18 @@ undirected link once, `labels` (-1 where a node has none) and the public split `
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from actlab.data.uci import DataError
+from actlab.data.npz import DataError, read_arrays
 
 CITATIONS = ("cora", "citeseer", "pubmed")
 """The sets of Planetoid."""
 
-ARRAYS = ("indptr", "indices", "n_features", "edges", "labels", "train", "val", "test")
+ARRAYS: tuple[str, ...] = ("indptr", "indices", "n_features", "edges", "labels", "train", "val", "test")
 
 
 @dataclass(frozen=True)
@@ -61,17 +59,7 @@ def load_citation(folder: str | Path, name: str) -> NodeClassification:
     path = Path(folder) / f"{name}.npz"
     if not path.is_file():
         raise DataError(f"{path} is missing; it must hold the arrays {', '.join(ARRAYS)}")
-    if not zipfile.is_zipfile(path):  # numpy would take an npy file, and leave a broken one open
-        raise DataError(f"{path} is not a readable npz file without pickles: no zip archive; save it with np.savez")
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            found = {key: np.asarray(arrays[key]) for key in ARRAYS}
-    except KeyError as error:
-        raise DataError(
-            f"{path} has no array {error.args[0].split()[0]!r}; it must hold {', '.join(ARRAYS)}"
-        ) from error
-    except (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path} is not a readable npz file without pickles: {error}") from error
+    found = dict(zip(ARRAYS, read_arrays(path, ARRAYS, ", ".join(ARRAYS), "save it with np.savez"), strict=True))
     return _checked(path, name, found)
 
 

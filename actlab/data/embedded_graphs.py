@@ -8,7 +8,7 @@ import numpy as np
 
 from actlab.data.citation import CITATIONS, NodeClassification, load_citation
 from actlab.data.embedded import digits
-from actlab.data.uci import DataError
+from actlab.data.npz import DataError
 
 EMBEDDED = ("karate", "digits")
 """The sets that need no file."""

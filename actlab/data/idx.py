@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from actlab.data.uci import DataError
+from actlab.data.npz import DataError
 
 UNSIGNED_BYTE = 8
 """The code of the only element type that images and labels use."""

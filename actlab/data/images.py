@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +10,7 @@ import numpy as np
 from jaxtyping import Int, UInt8
 
 from actlab.data.idx import read_idx
-from actlab.data.uci import DataError
+from actlab.data.npz import DataError, read_arrays
 
 CLASSES = 10
 """Of every set here."""
@@ -90,15 +88,7 @@ def load_cifar10(folder: str | Path) -> Images:
 
 def _from_npz(path: Path, name: str) -> Images:
     keys = ("x_train", "y_train", "x_test", "y_test")
-    if not zipfile.is_zipfile(path):  # numpy would take an npy file, and leave a broken one open
-        raise DataError(f"{path} is not a readable npz file without pickles: no zip archive; download it again")
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            x, y, x_test, y_test = (np.asarray(arrays[key]) for key in keys)
-    except KeyError as error:
-        raise DataError(f"{path} has no array {error.args[0].split()[0]!r}; it must hold {', '.join(keys)}") from error
-    except (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path} is not a readable npz file without pickles: {error}") from error
+    x, y, x_test, y_test = read_arrays(path, keys, ", ".join(keys), "download it again")
     return _checked(path, name, (x, y), (x_test, y_test))
 
 

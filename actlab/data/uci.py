@@ -5,24 +5,19 @@ Each set is `<name>.npz` with `X` (n, features) and `y` (n,), rows in the order 
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int
 
 from actlab.data.embedded import Regression
+from actlab.data.npz import DataError, read_arrays
 
 SETS = ("boston", "concrete", "energy", "kin8nm", "naval", "power", "protein", "wine", "yacht")
 """The names of the benchmark's regression sets, largest one (years of songs) apart."""
 
 FEWER = {"protein": 5}
 """Number of splits where it is not 20."""
-
-
-class DataError(ValueError):
-    """A data file is missing or does not hold what it should; the message names the file and the remedy."""
 
 
 def load_uci(folder: str | Path, name: str) -> Regression:
@@ -37,15 +32,7 @@ def load_uci(folder: str | Path, name: str) -> Regression:
     path = Path(folder) / f"{name}.npz"
     if not path.is_file():
         raise DataError(f"{path} is missing; save it there with np.savez(path, X=X, y=y)")
-    if not zipfile.is_zipfile(path):  # numpy would take an npy file, and leave a broken one open
-        raise DataError(f"{path} is not a readable npz file without pickles: no zip archive; save it with np.savez")
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            X, y = (np.asarray(arrays[key]) for key in ("X", "y"))
-    except KeyError as error:
-        raise DataError(f"{path} has no array {error.args[0].split()[0]!r}; it must hold X and y") from error
-    except (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path} is not a readable npz file without pickles: {error}") from error
+    X, y = read_arrays(path, ("X", "y"), "X and y", "save it with np.savez")
     return _checked(path, name, X, y)
 
 
