@@ -4,7 +4,16 @@ import importlib
 
 from actlab.measurement import System
 
-NAMES: tuple[str, ...] = ("outliers", "robustness", "uncertainty", "tomography", "attention", "oversmoothing", "signal")
+NAMES: tuple[str, ...] = (
+    "outliers",
+    "robustness",
+    "uncertainty",
+    "tomography",
+    "attention",
+    "oversmoothing",
+    "signal",
+    "circuits",
+)
 
 
 def load(name: str) -> System:
