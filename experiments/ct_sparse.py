@@ -52,6 +52,7 @@ class Config:
         strengths: of our prior.
         tv_strengths: of TV, mm.
         steps: of our search.
+        rate: its learning rate at the start, in units of the activation's input.
         tv_steps: of PDHG.
         tuning_phantom: the seed of the grains on which knobs are set.
         over_sart: dB that the claim promises over SART.
@@ -66,7 +67,8 @@ class Config:
     seeds: Annotated[int, Field(ge=1)] = 5
     strengths: tuple[float, ...] = (3.0, 10.0, 30.0, 100.0)
     tv_strengths: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0)
-    steps: Annotated[int, Field(ge=1)] = 200
+    steps: Annotated[int, Field(ge=1)] = 400
+    rate: Annotated[float, Field(gt=0)] = 0.02
     tv_steps: Annotated[int, Field(ge=1)] = 300
     tuning_phantom: int = 1000
     over_sart: float = 3.0
@@ -91,7 +93,7 @@ def run(
         truth = jnp.asarray(head.image(geometry), jnp.float32)
         scores: dict[str, Measurement] = {}
         figures.append(Heatmap(_title(views), "truth", _rounded(truth), colours="grey", value_label="1/mm"))
-        recipe = Recipe(steps=config.steps, prior=log_tv(0.01))
+        recipe = Recipe(steps=config.steps, learning_rate=config.rate, prior=log_tv(0.01))
         methods = (
             fbp(),
             sirt_clipped(),

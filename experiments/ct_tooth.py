@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import jax
 import jax.numpy as jnp
@@ -44,10 +44,11 @@ class Config:
         air: bins at either end of the whole detector that no ray through the object meets.
         sum: neighbouring bins summed.
         every: one view in so many is fitted.
-        prior: of our image.
+        prior: of our image: total variation, or its logarithm.
         strengths: of our prior.
         tv_strengths: of TV, mm.
         steps: of our search.
+        rate: its learning rate at the start, in units of the activation's input.
         tv_steps: of PDHG.
         ratio: of our deviance to the best other's that the claim promises.
     """
@@ -58,10 +59,11 @@ class Config:
     air: Annotated[int, Field(ge=1)] = 90
     sum: Annotated[int, Field(ge=1)] = 2
     every: tuple[Annotated[int, Field(ge=2)], ...] = (2, 3, 6)
-    prior: str = "log_tv"
-    strengths: tuple[float, ...] = (1.0, 3.0, 10.0)
-    tv_strengths: tuple[float, ...] = (0.003, 0.01, 0.03)
-    steps: Annotated[int, Field(ge=1)] = 200
+    prior: Literal["log_tv", "smoothed_tv"] = "smoothed_tv"
+    strengths: tuple[float, ...] = (3.0, 10.0, 30.0)
+    tv_strengths: tuple[float, ...] = (0.003, 0.01, 0.03, 0.1)
+    steps: Annotated[int, Field(ge=1)] = 400
+    rate: Annotated[float, Field(gt=0)] = 0.02
     tv_steps: Annotated[int, Field(ge=1)] = 300
     ratio: float = 0.95
 
@@ -81,7 +83,11 @@ def run(
     measured: list[Measurement] = []
     claims: list[Claim] = []
     figures: list[Figure] = []
-    recipe = Recipe(steps=config.steps, prior={"log_tv": log_tv, "smoothed_tv": smoothed_tv}[config.prior](0.01))
+    recipe = Recipe(
+        steps=config.steps,
+        learning_rate=config.rate,
+        prior={"log_tv": log_tv, "smoothed_tv": smoothed_tv}[config.prior](0.01),
+    )
     unit = float(typical_attenuation(*scans[0]))
     methods = (
         fbp(),

@@ -16,6 +16,7 @@ from actlab.systems.tomography.counts import Exposure, deviance, held_out_rays
 from actlab.systems.tomography.filtered import filtered_backprojection
 from actlab.systems.tomography.geometry import Geometry
 from actlab.systems.tomography.likelihood import transmission_ml
+from actlab.systems.tomography.positivity import parameters_for
 from actlab.systems.tomography.posterior import Recipe, maximum_a_posteriori
 from actlab.systems.tomography.projector import project
 from actlab.systems.tomography.total_variation import tv_pdhg
@@ -126,18 +127,31 @@ def tv(strengths: Sequence[float], steps: int = 300) -> Method:
 
 
 def poisson_map(
-    activation: Activation, strengths: Sequence[float], recipe: Recipe, *, unit: Any, name: str | None = None
+    activation: Activation,
+    strengths: Sequence[float],
+    recipe: Recipe,
+    *,
+    unit: Any,
+    name: str | None = None,
+    sweeps: int = 4,
 ) -> Method:
-    """The Poisson MAP image with this output activation, at every strength of the recipe's prior."""
+    """The Poisson MAP image with this output activation, at every strength of the recipe's prior.
+
+    The search starts from a few sweeps of clipped SART: from a constant image Adam takes thousands of steps.
+    """
 
     def images(geometry: Geometry, exposure: Exposure) -> Array:
+        begun = sart(geometry, exposure.line_integrals, sweeps, relaxation=0.5, weight=exposure.weight)[0]
+        start = parameters_for(activation, begun / unit)
+
         def at(strength: Array) -> Array:
-            return maximum_a_posteriori(geometry, exposure, activation, strength, unit, recipe=recipe).image
+            found = maximum_a_posteriori(geometry, exposure, activation, strength, unit, recipe=recipe, start=start)
+            return found.image
 
         return jax.lax.map(at, jnp.asarray(strengths, exposure.counts.dtype))
 
     def single(strength: Any) -> Method:
-        return poisson_map(activation, (strength,), recipe, unit=unit, name=name)
+        return poisson_map(activation, (strength,), recipe, unit=unit, name=name, sweeps=sweeps)
 
     return Method(name or f"Poisson MAP, {activation!r}", tuple(strengths), images, single)
 

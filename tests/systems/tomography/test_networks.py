@@ -9,8 +9,13 @@ from flax import nnx
 import actlab.activations as al
 from actlab.systems.tomography.counts import deviance, held_out_rays, simulate
 from actlab.systems.tomography.geometry import parallel_beam
-from actlab.systems.tomography.model import DeepImagePrior, LearnedPrimalDual, NeuralField
-from actlab.systems.tomography.networks import NetworkRecipe, fit_network
+from actlab.systems.tomography.model import (
+    DeepImagePrior,
+    LearnedPrimalDual,
+    NetworkRecipe,
+    NeuralField,
+    fit_network,
+)
 from actlab.systems.tomography.phantoms import disk
 from actlab.systems.tomography.projector import project
 
