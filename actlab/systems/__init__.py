@@ -4,7 +4,7 @@ import importlib
 
 from actlab.measurement import System
 
-NAMES: tuple[str, ...] = ("outliers", "robustness", "uncertainty", "tomography", "oversmoothing", "signal")
+NAMES: tuple[str, ...] = ("outliers", "robustness", "uncertainty", "tomography", "flows", "oversmoothing", "signal")
 
 
 def load(name: str) -> System:
