@@ -149,13 +149,13 @@ class VectorBijector(Bijector):
         Raises:
             EventError: another shape or dtype, or a condition where none is taken, or none where one is.
         """
-        return self._over_columns(self.prepared().forward_columns, x, condition)
+        return self._over_columns(lambda layer: layer.forward_columns, x, condition)
 
     def inverse_and_log_det(self, y: Any, condition: Any = None) -> tuple[Array, Array]:
         """Preimages and the inverse's log-determinants; arguments and errors as for `forward_and_log_det`."""
-        return self._over_columns(self.prepared().inverse_columns, y, condition)
+        return self._over_columns(lambda layer: layer.inverse_columns, y, condition)
 
-    def _over_columns(self, function: Any, x: Any, condition: Any) -> tuple[Array, Array]:
+    def _over_columns(self, direction: Any, x: Any, condition: Any) -> tuple[Array, Array]:
         x = checked(x, self.name)
         if x.ndim < 1 or x.shape[-1] != self.features:
             raise EventError(
@@ -163,7 +163,8 @@ class VectorBijector(Bijector):
             )
         batch = x.shape[:-1]
         columns = saturated(x).reshape(-1, self.features).T
-        y, log_det = function(columns, self._context(condition, batch, x.dtype))
+        context = self._context(condition, batch, x.dtype)
+        y, log_det = direction(self.prepared())(columns, context)
         return saturated(y).T.reshape(x.shape), log_det.reshape(batch)
 
     def _context(self, condition: Any, batch: tuple[int, ...], dtype: Any) -> Array | None:
