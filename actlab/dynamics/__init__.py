@@ -1,0 +1,34 @@
+"""Time: integration of differential equations, events along trajectories, delays, reactions that fire at random."""
+
+from actlab.dynamics.delayed import DelayError, rk4_delayed
+from actlab.dynamics.equilibrium import equilibrium
+from actlab.dynamics.events import Event, crossing, extreme
+from actlab.dynamics.fixed_step import Field, rk4, rk4_fold, rk4_step
+from actlab.dynamics.leaping import langevin, tau_leaping
+from actlab.dynamics.linear_noise import LinearNoise, linear_noise
+from actlab.dynamics.ode import Solution, integrate
+from actlab.dynamics.reactions import Counts, Reactions
+from actlab.dynamics.ssa import Runs, ssa
+
+__all__ = [
+    "Counts",
+    "DelayError",
+    "Event",
+    "Field",
+    "LinearNoise",
+    "Reactions",
+    "Runs",
+    "Solution",
+    "crossing",
+    "equilibrium",
+    "extreme",
+    "integrate",
+    "langevin",
+    "linear_noise",
+    "rk4",
+    "rk4_delayed",
+    "rk4_fold",
+    "rk4_step",
+    "ssa",
+    "tau_leaping",
+]

@@ -1,0 +1,121 @@
+"""Integrators against closed forms: order, stiffness, events and their derivatives, delays, equilibria."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from actlab.dynamics import DelayError, crossing, equilibrium, extreme, integrate, rk4, rk4_delayed, rk4_fold
+
+pytestmark = pytest.mark.usefixtures("float64")
+
+
+def oscillator(t, y):
+    return {"x": y["v"], "v": -y["x"]}
+
+
+def test_fixed_steps_are_of_fourth_order_also_where_uneven():
+    def error(steps):
+        times = 3 * jnp.linspace(0, 1, steps + 1) ** 1.5
+        y = rk4(oscillator, {"x": 0.0, "v": 1.0}, times)
+        return float(jnp.max(jnp.abs(y["x"] - jnp.sin(times))))
+
+    ratio = error(40) / error(80)
+    assert ratio == pytest.approx(16, rel=0.1)
+
+
+def test_folding_keeps_what_is_observed():
+    last, top = rk4_fold(
+        oscillator, {"x": jnp.zeros(()), "v": jnp.ones(())}, 0.01, 300, lambda c, t, y: jnp.maximum(c, y["x"]), 0.0
+    )
+    np.testing.assert_allclose(last["x"], np.sin(3.0), atol=1e-9)
+    np.testing.assert_allclose(top, 1.0, atol=2e-5)
+
+
+@pytest.mark.parametrize(("method", "bound"), [("tsit5", 1e-6), ("dopri8", 1e-11)])
+def test_adaptive_steps(method, bound):
+    tight = 1e-13 if method == "dopri8" else 1e-8
+    times = jnp.linspace(0, 3, 4)
+    found = jax.jit(lambda: integrate(oscillator, {"x": 0.0, "v": 1.0}, times, method=method, rtol=tight, atol=tight))()
+    np.testing.assert_allclose(found.states["x"], np.sin(times), atol=bound)  # inside too: nothing is interpolated
+
+
+def test_stiff_steps_are_few():
+    def relaxing(t, y):
+        return -1e5 * (y - jnp.cos(t))
+
+    times = jnp.linspace(0, 2, 3)
+    found = jax.jit(lambda: integrate(relaxing, jnp.zeros(()), times, method="kvaerno5"))()
+    np.testing.assert_allclose(found.states[1:], np.cos(times[1:]), atol=2e-5)
+    assert found.steps < 400  # explicit steps would be 1e5 and more
+
+
+@pytest.mark.parametrize("derivatives", ["reverse", "forward"])
+def test_adaptive_steps_are_differentiable_both_ways(derivatives):
+    def end(rate):
+        times = jnp.asarray([0.0, 1.0])
+        return integrate(lambda t, y: -rate * y, jnp.ones(()), times, rtol=1e-9, derivatives=derivatives).states[-1]
+
+    slope = (jax.jacfwd if derivatives == "forward" else jax.grad)(end)(2.0)
+    np.testing.assert_allclose(slope, -np.exp(-2.0), rtol=1e-6)
+
+
+def test_events_and_their_derivatives():
+    def times_of(w):
+        def field(t, y):
+            return {"x": w * y["v"], "v": -w * y["x"]}
+
+        times = jnp.linspace(0.0, 3.0, 301)
+        states = rk4(field, {"x": 0.0, "v": 1.0}, times)
+        top = extreme(field, times, states, lambda y: y["x"])
+        low = extreme(field, times, states, lambda y: y["v"], largest=False)
+        half = crossing(field, times, states, lambda y: y["x"], 0.5)
+        never = crossing(field, times, states, lambda y: y["x"], 2.0)
+        return jnp.stack([top.time, top.state["x"], half.time, low.time, never.time])
+
+    w = 1.3
+    found, slopes = jax.jit(lambda w: (times_of(w), jax.jacfwd(times_of)(w)))(w)
+    np.testing.assert_allclose(found[:4], [np.pi / 2 / w, 1, np.pi / 6 / w, np.pi / w], atol=1e-8)
+    np.testing.assert_allclose(slopes[:3], [-np.pi / 2 / w**2, 0, -np.pi / 6 / w**2], atol=1e-7)
+    assert np.isnan(found[4])
+    reverse = jax.jit(jax.grad(lambda w: times_of(w)[0]))(w)
+    np.testing.assert_allclose(reverse, slopes[0], rtol=1e-9)
+
+
+def test_an_extreme_at_an_end_is_none():
+    times = jnp.linspace(0.0, 1.0, 11)
+    states = {"x": times, "v": jnp.ones(11)}
+    assert not extreme(lambda t, y: {"x": y["v"], "v": 0 * y["v"]}, times, states, lambda y: y["x"]).found
+
+
+def test_delayed_growth_against_the_method_of_steps():
+    # y' = -y(t - 1), y = 1 before: 1 - t, then 1 - t + (t-1)^2/2, then one cubic more.
+    def error(steps):
+        field = lambda t, y, past: jax.tree.map(jnp.negative, past[0])  # noqa: E731
+        times, y = rk4_delayed(field, {"y": 1.0}, 3.0 / steps, steps, (1.0,))
+        exact = (
+            1 - times + jnp.where(times > 1, (times - 1) ** 2 / 2, 0) - jnp.where(times > 2, (times - 2) ** 3 / 6, 0)
+        )
+        return float(jnp.max(jnp.abs(y["y"] - exact)))
+
+    assert error(30) < 1e-14  # polynomials of this degree are exact
+
+
+def test_delayed_steps_are_of_fourth_order_and_two_delays_agree_with_one():
+    def end(steps):
+        field = lambda t, y, past: -past[0] * (1 + y) + 0.1 * (past[1] - past[0]) * 0  # noqa: E731
+        return rk4_delayed(field, jnp.asarray(0.5), 4.0 / steps, steps, (1.0, 2.0))[1][-1]
+
+    a, b, c = end(32), end(64), end(128)
+    assert float((a - b) / (b - c)) == pytest.approx(16, rel=0.2)
+    with pytest.raises(DelayError, match="no positive multiple of the step"):
+        rk4_delayed(lambda t, y, past: -past[0], jnp.asarray(1.0), 0.3, 4, (1.0,))
+
+
+def test_equilibrium_and_its_derivative():
+    def root(a):
+        return equilibrium(lambda y: {"u": a / (1 + y["u"] ** 2) - y["u"]}, {"u": jnp.asarray(3.0)})["u"]
+
+    value, slope = jax.jit(jax.value_and_grad(root))(2.0)
+    np.testing.assert_allclose(value, 1.0, rtol=1e-15)
+    np.testing.assert_allclose(slope, 0.25, rtol=1e-14)  # 1/(1+u^2) over 1 + 2 a u/(1+u^2)^2
