@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import jax
@@ -16,7 +16,17 @@ import numpy as np
 from actlab import __version__, systems
 from actlab.activations import Activation, FactError
 from actlab.measurement import Evaluation, System
-from actlab.report import Results, RunInfo, SystemResults, decode_evaluation, describe, encode_evaluation, write_whole
+from actlab.proved_facts import ProvedFacts, prove_facts
+from actlab.report import (
+    Profile,
+    Results,
+    RunInfo,
+    SystemResults,
+    decode_evaluation,
+    describe,
+    encode_evaluation,
+    write_whole,
+)
 from actlab.signal import QuadratureError
 
 
@@ -64,12 +74,14 @@ def evaluate(
     seeds: Sequence[int],
     run: RunInfo,
     store: Path | None = None,
+    certificates: Path | None = None,
     started: Callable[[str, str], None] = lambda system, subject: None,
     finished: Callable[[Step], None] = lambda step: None,
 ) -> Results:
-    """Evaluates every activation in every system.
+    """Proves the facts of every activation and evaluates it in every system.
 
-    An activation that a system refuses is recorded as refused with the reason; any other error stops the evaluation.
+    An activation of which nothing can be proved is evaluated all the same, with the facts that it states. One that a
+    system refuses is recorded as refused with the reason; any other error stops the evaluation.
 
     Args:
         subjects: the activations in question.
@@ -78,14 +90,20 @@ def evaluate(
         seeds: the seeds of every evaluation; equal seeds pair the measurements.
         run: how the results came about.
         store: folder in which each finished evaluation is kept and from which it is reused; None keeps nothing.
-        started: called before each evaluation with system and activation.
+        certificates: folder into which the certificate of every proof is written; None keeps none.
+        started: called before each evaluation with system and activation, before a proof with "proof" and activation.
         finished: called after each.
 
     Raises:
         ValueError: no such system, or two activations of one name.
+        ContradictionError: a declared fact is not so.
     """
-    activations = (*subjects, *baselines)
-    profiles = [describe(a, "subject" if i < len(subjects) else "baseline") for i, a in enumerate(activations)]
+    activations, profiles = [], []
+    for number, activation in enumerate((*subjects, *baselines)):
+        started("proof", activation.name)
+        known = prove_facts(activation)
+        activations.append(known.activation)
+        profiles.append(_profile(known, number < len(subjects), certificates))
     plan = [systems.load(name) for name in names]
     tasks = [(s, a) for s in plan for a in (None, *activations)]
     clock, found, spent = _Clock(), {}, dict.fromkeys(names, 0.0)
@@ -107,6 +125,23 @@ def evaluate(
         for s in plan
     ]
     return Results(tuple(profiles), tuple(gathered), run)
+
+
+def _profile(known: ProvedFacts, subject: bool, certificates: Path | None) -> Profile:
+    """The profile of an activation with what is proved of it; its certificate is written."""
+    profile = describe(known.activation, "subject" if subject else "baseline")
+    profile = replace(profile, facts={**profile.facts, "standing": known.facts.standing}, remark=known.remark)
+    if certificates is None or known.certificate is None:
+        return profile
+    certificates.mkdir(parents=True, exist_ok=True)
+    file = certificates / f"{file_name(profile.name)}-{known.certificate.digest[:8]}.json"
+    known.certificate.save(file)
+    return replace(profile, certificate=f"{certificates.name}/{file.name}")
+
+
+def file_name(name: str) -> str:
+    """An activation's name with what a file name may hold."""
+    return "".join(c if c.isalnum() or c in "_-" else "-" for c in name)
 
 
 def _reuse_or_run(

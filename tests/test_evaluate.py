@@ -5,6 +5,7 @@ import actlab.activations as al
 from actlab import systems
 from actlab.evaluate import Step, evaluate
 from actlab.measurement import Evaluation, Measurement, System
+from actlab.proofs.checker import check
 from actlab.report import run_info
 from actlab.signal import QuadratureError
 
@@ -70,3 +71,25 @@ def test_kept_evaluations_are_equal_to_fresh_ones(two_systems, tmp_path) -> None
 def test_two_activations_of_one_name_are_refused(two_systems) -> None:
     with pytest.raises(ValueError, match="two activations are called 'tanh'"):
         run([al.tanh], [al.tanh])
+
+
+def test_facts_are_proved_first_and_the_certificates_kept(two_systems, tmp_path) -> None:
+    def bump(x):
+        return x / (1 + x * x)
+
+    started: list[tuple[str, str]] = []
+    results = evaluate(
+        [al.activation(bump)],
+        [al.tanh],
+        names=("first",),
+        seeds=SEEDS,
+        run=run_info("x", SEEDS),
+        certificates=tmp_path / "certificates",
+        started=lambda *what: started.append(what),
+    )
+    assert started[:2] == [("proof", "bump"), ("proof", "tanh")]
+    assert results.systems[0].evaluations["bump"].refused is None  # the toy demands a bounded slope, and it is proved
+    for profile in results.activations:
+        assert profile.facts["standing"] == "proved"
+        verdict = check((tmp_path / profile.certificate).read_text(), retrace=profile.name == "tanh")
+        assert verdict.accepted, verdict

@@ -14,7 +14,7 @@ from rich.console import Console
 from actlab import systems
 from actlab.activations import Activation, resolve
 from actlab.config import ConfigError
-from actlab.evaluate import evaluate
+from actlab.evaluate import evaluate, file_name
 from actlab.report import Results, run_info, summary_table, write_report
 from actlab.training import enable_compilation_cache, run_folder
 
@@ -25,6 +25,7 @@ def main(arguments: argparse.Namespace) -> int:
     Raises:
         ActivationLookupError, NotElementwiseError: an activation that cannot be found or used.
         ConfigError: an unknown system or fewer than two seeds.
+        ContradictionError: a declared fact is not so.
         OSError: the output directory is not writable.
     """
     subjects = [resolve(name) for name in arguments.activations]
@@ -61,6 +62,7 @@ def _evaluate(
             seeds=range(seeds),
             run=run_info(command, tuple(range(seeds))),
             store=out / "evaluations",
+            certificates=out / "certificates",
             started=progress.started,
             finished=progress.finished,
         )
@@ -79,8 +81,7 @@ def _systems(text: str | None) -> list[str]:
 
 
 def _default_out(subjects: list[Activation]) -> Path:
-    words = ["".join(c if c.isalnum() or c in "_-" else "-" for c in a.name) for a in subjects]
-    return Path("runs") / "-".join(["evaluate", *words])[:80]
+    return Path("runs") / "-".join(["evaluate", *(file_name(a.name) for a in subjects)])[:80]
 
 
 def _prepare(out: Path, fresh: bool) -> Path:

@@ -11,6 +11,8 @@ import numpy as np
 from actlab.measurement.bootstrap import bootstrap_interval
 
 Better = Literal["higher", "lower", "neither"]
+ROUNDING = 1e-12
+"""A smaller relative difference of two values is rounding."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Measurement:
         return bootstrap_interval(self.values)
 
     def minus(self, other: Measurement) -> Measurement:
-        """The difference self - other: paired over the shared seeds.
+        """The difference self - other: paired over the shared seeds; 0 where it is rounding, below 1e-12 of the values.
 
         Raises:
             ValueError: no seed in common, or different quantities.
@@ -65,7 +67,10 @@ class Measurement:
         if not shared:
             raise ValueError(f"{self.name!r}: {self.activation} and {other.activation} share no seed")
         mine, theirs = (dict(zip(m.seeds, m.values, strict=True)) for m in (self, other))
-        values = np.array([mine[s] - theirs[s] for s in shared])
+        pair = np.array([[mine[s], theirs[s]] for s in shared])
+        values = pair[:, 0] - pair[:, 1]
+        # Two equal quantities summed in another order differ in their last bits: no difference that counts.
+        values = np.where(np.abs(values) <= ROUNDING * np.abs(pair).max(1), 0.0, values)
         return Measurement(
             self.name, f"{self.activation} - {other.activation}", values, self.unit, self.better, tuple(shared)
         )

@@ -37,15 +37,18 @@ def confirm(
     tier: Tier = "fast",
     tolerance: float = 1e-9,
     certificate: Certificate | None = None,
+    loose: bool = False,
 ) -> Confirmation:
     """Compares every declared fact with the proved one.
 
     A declared bound is confirmed where it contains the attained values and is within `tolerance` (relative to
     max(1, |bound|)) of the proved bound; an infinite one where the function grows to the ends of float32. A certificate
-    of the same function that is at hand saves the proof.
+    of the same function that is at hand saves the proof. With `loose` a declared bound may be as wide as its author
+    likes: it is true, and is named among what is open.
 
     Raises:
-        ContradictionError: a declared fact cannot be true, or a declared bound is wider than the tolerance.
+        ContradictionError: a declared fact cannot be true, or, unless `loose`, a declared bound is wider than the
+            tolerance.
         ValueError: the certificate is of another function.
     """
     act = as_activation(activation)
@@ -57,7 +60,8 @@ def confirm(
     wrong: list[str] = []
     unsure: list[str] = []
     for what in ("range", "slope", "curvature"):
-        _compare(what, getattr(declared, what), getattr(certificate.claims, what), tolerance, wrong, unsure)
+        ends = getattr(declared, what), getattr(certificate.claims, what)
+        _compare(what, *ends, tolerance, wrong, unsure, wide=unsure if loose else wrong)
     _compare_order(declared, certificate, wrong, unsure)
     _compare_joins(declared, certificate, wrong, unsure, trained=_trained(act))
     if wrong:
@@ -66,7 +70,14 @@ def confirm(
 
 
 def _compare(
-    what: str, declared: Interval | None, proved: Interval | None, tolerance: float, wrong: list[str], unsure: list[str]
+    what: str,
+    declared: Interval | None,
+    proved: Interval | None,
+    tolerance: float,
+    wrong: list[str],
+    unsure: list[str],
+    *,
+    wide: list[str],
 ) -> None:
     if declared is None or proved is None:
         unsure.append(f"{what} is not declared; proved: {proved}")
@@ -75,11 +86,12 @@ def _compare(
         d, p = float(getattr(declared, side)), float(getattr(proved, side))
         if d == p:
             continue
+        outside = (d - p) * sign > 0
         if math.isinf(d) or math.isinf(p):
-            wrong.append(f"{what}.{side} is declared {d:.17g}, proved {p:.17g}")
+            (wide if outside else wrong).append(f"{what}.{side} is declared {d:.17g}, proved {p:.17g}")
         elif abs(d - p) > (tolerance + ROUNDING) * max(1.0, abs(p)):
-            where = "outside" if (d - p) * sign > 0 else "inside"
-            wrong.append(f"{what}.{side} is declared {d:.17g}, {where} the proved {p:.17g}")
+            where = "outside" if outside else "inside"
+            (wide if outside else wrong).append(f"{what}.{side} is declared {d:.17g}, {where} the proved {p:.17g}")
 
 
 def _compare_order(declared: Facts, certificate: Certificate, wrong: list[str], unsure: list[str]) -> None:

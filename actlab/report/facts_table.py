@@ -17,7 +17,7 @@ NAMES = {"range": ("Range", "value"), "slope": ("Slope f′", "slope"), "curvatu
 SMOOTHNESS = {-1: "discontinuous", 0: "continuous, with corners (C⁰)", 1: "once differentiable (C¹)"}
 STANDINGS = {
     "declared": "Declared: stated by the activation's author, checked here only at the sampled points.",
-    "proved": "Proved: enclosed by a checked certificate.",
+    "proved": "Proved over all of float32, in ball arithmetic.",
     "unknown": "Nobody has declared or proved anything about this function. Unknown is not no.",
 }
 

@@ -28,6 +28,8 @@ class Profile:
         parameters: each parameter's value: a number, or nested lists of numbers.
         facts: as `Facts.as_json` states them; ends over vector parameters are the hull over all of them.
         portrait: its curves.
+        certificate: of the proof of its facts: a path relative to the report; empty where there is none.
+        remark: what the proof leaves open, or why there is none; may be empty.
     """
 
     name: str
@@ -38,6 +40,8 @@ class Profile:
     parameters: dict[str, Any]
     facts: dict[str, Any]
     portrait: Portrait
+    certificate: str = ""
+    remark: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Plain data without the portrait: name, family, parameters, facts."""

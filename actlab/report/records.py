@@ -123,6 +123,8 @@ class ProfileRecord(Record):
     parameters: dict[str, Any]
     facts: FactsRecord
     portrait: PortraitRecord
+    certificate: str = ""
+    remark: str = ""
 
     def restore(self) -> Profile:
         """The Profile."""

@@ -12,9 +12,10 @@ from actlab.bounds import interval_bounds, linear_bounds, network
 
 def exact(w: np.ndarray, x: np.ndarray) -> Fraction:
     """Sum of products of float32 numbers: each is an integer times 2^-200."""
-    scale = 2**100
-    integers = [[int(Fraction(float(v)) * scale) for v in values] for values in (w, x)]
-    return Fraction(sum(a * b for a, b in zip(*integers, strict=True)), scale * scale)
+    scaled = [np.ldexp(v.astype(np.float64), 100) for v in (w, x)]
+    assert all(np.all(v == np.trunc(v)) for v in scaled)  # no term so small that the scaling leaves a fraction
+    integers = [[int(term) for term in v] for v in scaled]
+    return Fraction(sum(a * b for a, b in zip(*integers, strict=True)), 2**200)
 
 
 def test_dot_product_of_2000_terms_is_enclosed_1000_times():
@@ -24,11 +25,12 @@ def test_dot_product_of_2000_terms_is_enclosed_1000_times():
     net = network(lambda v: v @ jnp.asarray(w), (2000,))
     point = Interval(jnp.asarray(x), jnp.asarray(x))
     executed = np.asarray(jnp.asarray(x)[None] @ jnp.asarray(w))[0]
+    truth = [exact(column, x) for column in w.T]
     for found in (interval_bounds(net, point), linear_bounds(net, point, specification=jnp.eye(1000))):
         lower, upper = np.asarray(found.lower), np.asarray(found.upper)
         inside = [
-            Fraction(float(lo)) <= exact(column, x) <= Fraction(float(hi))
-            for lo, hi, column in zip(lower, upper, w.T, strict=True)
+            Fraction(float(lo)) <= value <= Fraction(float(hi))
+            for lo, hi, value in zip(lower, upper, truth, strict=True)
         ]
         assert sum(inside) == 1000
         assert np.all((lower <= executed) & (executed <= upper))

@@ -69,9 +69,10 @@ def test_evaluate_writes_report_table_and_json(
     printed = capsys.readouterr()
     record = json.loads(printed.out)
     assert [a["name"] for a in record["activations"]] == ["bump", "squared_relu", "relu", "tanh"]
-    assert record["activations"][0]["facts"]["standing"] == "unknown"
+    assert record["activations"][0]["facts"]["standing"] == "proved"
+    assert len(list((elsewhere / "out" / "certificates").iterdir())) == 4
     measured = record["systems"]["toy"]["measurements"]
-    assert {m["activation"] for m in measured} == {"relu", "tanh", "identity line"}
+    assert {m["activation"] for m in measured} == {"bump", "relu", "tanh", "identity line"}
     assert set(measured[0]) == {"name", "activation", "mean", "low", "high", "seeds", "unit", "better"}
     assert "needs a bounded slope" in record["systems"]["toy"]["refused"]["squared_relu"]
     assert (elsewhere / "out" / "report.html").is_file()

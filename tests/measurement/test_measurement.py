@@ -75,3 +75,10 @@ def test_bands_are_the_intervals_point_by_point() -> None:
     values = np.random.default_rng(2).normal(size=(5, 3))
     low, high = Curve("c", "relu", np.arange(3), values, "x", "y").band
     assert (low[1], high[1]) == bootstrap_interval(values[:, 1])
+
+
+def test_a_difference_in_the_last_bits_is_none():
+    a, b = measured([0.1 + 0.2, 0.5]), measured([0.3, 0.25])
+    assert a.values[0] != b.values[0]
+    np.testing.assert_array_equal(a.minus(b).values, [0.0, 0.25])
+    assert measured([0.3 + 1e-9, 0.5]).minus(b).values[0] > 0

@@ -1,6 +1,7 @@
 """The checker's own enclosures against mpmath at 120 digits: derivatives of every function, algebraic forms."""
 
 import random
+from fractions import Fraction
 
 import mpmath
 import pytest
@@ -8,6 +9,7 @@ from mpmath import mpf
 
 from actlab.proofs.checker import functions, ranges
 from actlab.proofs.checker import intervals as iv
+from actlab.proofs.checker.algebra import Algebraic
 from actlab.proofs.checker.evaluation import evaluate
 from actlab.proofs.checker.program import read
 
@@ -113,3 +115,14 @@ def test_a_comparison_is_decided_beside_its_threshold_and_open_across() -> None:
 def test_what_is_undefined_is_not_enclosed() -> None:
     assert evaluate(program(("log", "x")), (iv.number(-1.0), iv.number(1.0))).result is None
     assert evaluate(program(("div", (1.0).hex(), "x")), (iv.number(-1.0), iv.number(1.0))).result is None
+
+
+def test_rational_extrema_are_exact() -> None:
+    # x/(1 + x^2) has its extrema at -1 and 1: a claim of exactly 1/2 can be verified.
+    rational = Algebraic((Fraction(0), Fraction(1)), d=(Fraction(1), Fraction(0), Fraction(1)))
+    assert set(rational.extrema[0]) == {(iv.number(-1.0),) * 2, (iv.number(1.0),) * 2}
+    found = ranges.enclose_algebraic(rational, (iv.number(-3.0), iv.number(5.0)))
+    assert found is not None
+    assert found[0] == (iv.number(-0.5), iv.number(0.5))
+    irrational = Algebraic((Fraction(0), Fraction(1)), d=(Fraction(2), Fraction(0), Fraction(1)))
+    assert all(low != high for low, high in irrational.extrema[0])

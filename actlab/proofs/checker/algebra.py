@@ -105,7 +105,7 @@ def _sturm(a: Polynomial) -> list[Polynomial]:
 
 
 def roots(a: Polynomial, lower: Fraction, upper: Fraction) -> list[tuple[Fraction, Fraction]]:
-    """Intervals of relative width 2^-200, or single points, that hold the real roots in (lower, upper)."""
+    """The real roots in (lower, upper): intervals of relative width 2^-200, or points where a root is rational."""
     if len(a) < 2:
         return []
     chain = _sturm(a)
@@ -116,7 +116,14 @@ def roots(a: Polynomial, lower: Fraction, upper: Fraction) -> list[tuple[Fractio
         signs = [s for p in chain if (s := value(p, z)) != 0]
         return sum((s > 0) != (t > 0) for s, t in itertools.pairwise(signs))
 
-    return list(_isolated(changes, lower, upper, changes(lower), changes(upper)))
+    found = _isolated(changes, lower, upper, changes(lower), changes(upper))
+    return [_rational(chain[0], low, high) for low, high in found]
+
+
+def _rational(a: Polynomial, low: Fraction, high: Fraction) -> tuple[Fraction, Fraction]:
+    """The root as a point where it is a simple fraction: there an extremum is attained exactly."""
+    simple = ((low + high) / 2).limit_denominator(2**60)
+    return (simple, simple) if low <= simple <= high and value(a, simple) == 0 else (low, high)
 
 
 def _isolated(changes, low: Fraction, high: Fraction, at_low: int, at_high: int):  # noqa: ANN001, ANN202

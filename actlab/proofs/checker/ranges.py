@@ -78,7 +78,7 @@ def _hulls(ends: list[Derivatives], places: tuple[tuple[Interval, ...], ...], bo
                 # neighbourhood twice as wide as their difference holds the extremum itself.
                 near = iv.hull(*((at(x) or (WHOLE,) * 4)[j] for x in inside))
                 spread = sub(near, near)
-                parts.append(near if where == iv.ZERO else add(near, iv.hull(spread, _tiny(near))))
+                parts.append(near if where[0] == where[1] else add(near, iv.hull(spread, _tiny(near))))
         hulls.append(iv.hull(*parts))
     return tuple(hulls)  # pyright: ignore[reportReturnType]
 
