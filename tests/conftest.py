@@ -14,7 +14,7 @@ jax.config.update("jax_compilation_cache_dir", str(Path(__file__).parents[1] / "
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 # Systems in the making, whose tests do not yet fit the time that CI has: run by `pytest -m exhaustive`.
-IN_THE_MAKING = ("tests/systems/attention/", "tests/systems/oversmoothing/", "tests/systems/tomography/")
+IN_THE_MAKING = ("tests/systems/tomography/",)
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 

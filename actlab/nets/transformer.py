@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int
@@ -13,6 +14,9 @@ from actlab.nets.nonlinearity import Nonlinearity
 
 Mixer = Callable[[Array, Array, Array], Array]
 """(q, k, v) -> out, arrays of shape (batch, length, heads, d); a function, or a module with parameters of its own."""
+
+Projections = tuple[Array, Array, Array]
+"""Queries, keys and values as a mixer gets them."""
 
 
 def rotate(x: Float[Array, "batch length heads d"], base: float = 10_000.0) -> Float[Array, "batch length heads d"]:
@@ -27,6 +31,27 @@ def rotate(x: Float[Array, "batch length heads d"], base: float = 10_000.0) -> F
     return jnp.concatenate([a * jnp.cos(angles) - b * jnp.sin(angles), a * jnp.sin(angles) + b * jnp.cos(angles)], -1)
 
 
+class ShortConvolution(nnx.Module):
+    """y_t = sum over s < size of w_s x_(t - s), channel by channel: each token sees the few before it, none after.
+
+    With it a key can say what stands before its token, so that one layer recalls what by attention alone takes two.
+
+    Source: the shift of Fu et al. 2022, "H3", arXiv:2212.14052, section 3, with every weight learned.
+    """
+
+    def __init__(self, channels: int, size: int, *, rngs: nnx.Rngs):
+        """Weights uniform on +- 1 / sqrt(size)."""
+        limit = size**-0.5
+        self.kernel = nnx.Param(jax.random.uniform(rngs.params(), (size, channels), minval=-limit, maxval=limit))
+
+    def __call__(self, x: Float[Array, "batch length channels"]) -> Float[Array, "batch length channels"]:
+        """The convolved sequence."""
+        kernel = self.kernel[...]
+        padded = jnp.pad(x, ((0, 0), (len(kernel) - 1, 0), (0, 0)))
+        parts = [w[None, None] * padded[:, len(kernel) - 1 - s :][:, : x.shape[1]] for s, w in enumerate(kernel)]
+        return jnp.sum(jnp.stack(parts), axis=0)
+
+
 class SelfAttention(nnx.Module):
     """Queries, keys and values by linear maps, normalized (queries and keys), rotated, mixed, and mapped back.
 
@@ -34,7 +59,7 @@ class SelfAttention(nnx.Module):
     activation does with them.
     """
 
-    def __init__(self, width: int, heads: int, groups: int, mixer: Mixer, *, rngs: nnx.Rngs):
+    def __init__(self, width: int, heads: int, groups: int, mixer: Mixer, convolution: int = 0, *, rngs: nnx.Rngs):
         """Builds the layer.
 
         Args:
@@ -42,6 +67,7 @@ class SelfAttention(nnx.Module):
             heads: of the queries.
             groups: of keys and values; divides `heads`.
             mixer: (q, k, v) -> out.
+            convolution: tokens of a `ShortConvolution` of queries, keys and values; 0 for none.
             rngs: its `params` stream.
 
         Raises:
@@ -53,40 +79,55 @@ class SelfAttention(nnx.Module):
                 f"of groups = {groups}"
             )
         self.heads, self.groups, self.d = heads, groups, width // heads
-        self.into = nnx.Linear(width, (heads + 2 * groups) * self.d, use_bias=False, rngs=rngs)
+        channels = (heads + 2 * groups) * self.d
+        self.into = nnx.Linear(width, channels, use_bias=False, rngs=rngs)
+        self.convolution = ShortConvolution(channels, convolution, rngs=rngs) if convolution else None
         self.query_norm = nnx.RMSNorm(self.d, rngs=rngs)
         self.key_norm = nnx.RMSNorm(self.d, rngs=rngs)
         self.out = nnx.Linear(width, width, use_bias=False, rngs=rngs)
         self.mixer = mixer
 
-    def project(self, x: Float[Array, "batch length width"]) -> tuple[Array, Array, Array]:
+    def project(self, x: Float[Array, "batch length width"]) -> Projections:
         """Queries, keys and values as the mixer gets them."""
         h, g = self.heads, self.groups
-        parts = self.into(x).reshape(*x.shape[:2], h + 2 * g, self.d)
+        parts = self.into(x) if self.convolution is None else self.convolution(self.into(x))
+        parts = parts.reshape(*x.shape[:2], h + 2 * g, self.d)
         q, k, v = parts[:, :, :h], parts[:, :, h : h + g], parts[:, :, h + g :]
         return rotate(self.query_norm(q)), rotate(self.key_norm(k)), v
 
-    def __call__(self, x: Float[Array, "batch length width"]) -> Float[Array, "batch length width"]:
-        """What the layer adds to the residual stream."""
-        return self.out(self.mixer(*self.project(x)).reshape(x.shape))
+    def mix(self, q: Array, k: Array, v: Array) -> Float[Array, "batch length width"]:
+        """What the layer adds to the residual stream, of its projections."""
+        mixed = self.mixer(q, k, v)
+        return self.out(mixed.reshape(*mixed.shape[:2], -1))
 
 
 class Block(nnx.Module):
     """Pre-norm residual block: attention, then a perceptron of four times the width."""
 
-    def __init__(self, width: int, heads: int, groups: int, mixer: Mixer, activation: Any, *, rngs: nnx.Rngs):
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        groups: int,
+        mixer: Mixer,
+        activation: Any,
+        convolution: int,
+        *,
+        rngs: nnx.Rngs,
+    ):
         """Args are those of `Transformer`."""
         self.attention_norm = nnx.RMSNorm(width, rngs=rngs)
-        self.attention = SelfAttention(width, heads, groups, mixer, rngs=rngs)
+        self.attention = SelfAttention(width, heads, groups, mixer, convolution, rngs=rngs)
         self.perceptron_norm = nnx.RMSNorm(width, rngs=rngs)
         self.up = nnx.Linear(width, 4 * width, rngs=rngs)
         self.nonlinearity = Nonlinearity(activation)
         self.down = nnx.Linear(4 * width, width, rngs=rngs)
 
-    def __call__(self, x: Float[Array, "batch length width"]) -> Float[Array, "batch length width"]:
-        """The residual stream after the block."""
-        x = x + self.attention(self.attention_norm(x))
-        return x + self.down(self.nonlinearity(self.up(self.perceptron_norm(x))))
+    def __call__(self, x: Float[Array, "batch length width"]) -> tuple[Float[Array, "batch length width"], Projections]:
+        """The residual stream after the block, and what its attention mixed."""
+        projections = self.attention.project(self.attention_norm(x))
+        x = x + self.attention.mix(*projections)
+        return x + self.down(self.nonlinearity(self.up(self.perceptron_norm(x)))), projections
 
 
 class Transformer(nnx.Module):
@@ -102,6 +143,7 @@ class Transformer(nnx.Module):
         *,
         groups: int | None = None,
         activation: Any = "gelu",
+        convolution: int = 0,
         rngs: nnx.Rngs,
     ):
         """Builds the net.
@@ -114,18 +156,26 @@ class Transformer(nnx.Module):
             mixer: makes the attention function of a block, one call a block.
             groups: of keys and values; as many as heads where not given.
             activation: of the perceptrons.
+            convolution: tokens of the short convolution before each attention; 0 for none.
             rngs: its `params` stream.
         """
         self.embed = nnx.Embed(vocabulary, width, rngs=rngs)
         self.blocks = nnx.List(
-            [Block(width, heads, groups or heads, mixer(), activation, rngs=rngs) for _ in range(layers)]
+            [Block(width, heads, groups or heads, mixer(), activation, convolution, rngs=rngs) for _ in range(layers)]
         )
         self.norm = nnx.RMSNorm(width, rngs=rngs)
         self.head = nnx.Linear(width, vocabulary, use_bias=False, rngs=rngs)
 
     def __call__(self, tokens: Int[Array, "batch length"]) -> Float[Array, "batch length vocabulary"]:
         """Logits of the token after each position, if the mixer is causal."""
-        x = self.embed(tokens)
+        return self.with_projections(tokens)[0]
+
+    def with_projections(
+        self, tokens: Int[Array, "batch length"]
+    ) -> tuple[Float[Array, "batch length vocabulary"], list[Projections]]:
+        """The logits, and what each block's attention mixed: for measures and penalties of the scores."""
+        x, seen = self.embed(tokens), []
         for block in self.blocks:
-            x = block(x)
-        return self.head(self.norm(x))
+            x, projections = block(x)
+            seen.append(projections)
+        return self.head(self.norm(x)), seen

@@ -4,7 +4,17 @@ import importlib
 
 from actlab.measurement import System
 
-NAMES: tuple[str, ...] = ("outliers", "robustness", "uncertainty", "tomography", "oversmoothing", "signal", "circuits")
+NAMES: tuple[str, ...] = (
+    "outliers",
+    "robustness",
+    "uncertainty",
+    "tomography",
+    "flows",
+    "attention",
+    "oversmoothing",
+    "signal",
+    "circuits",
+)
 
 
 def load(name: str) -> System:

@@ -62,16 +62,9 @@ def gated_attention(
     Wortsman et al. 2023, "Replacing softmax with ReLU in vision transformers".
     """
     _check(q, k, v, gate, causal, window, keys, block)
-    batch, queries, heads, d = q.shape
-    length, groups = k.shape[1], k.shape[2]
-    rows, columns = (-n % block for n in (queries, length))
-    if keys is None and columns:
-        keys = jnp.ones((batch, length), bool)
-    seen = Visibility(
-        None if keys is None else jnp.repeat(jnp.pad(keys, ((0, 0), (0, columns))), groups, axis=0), causal, window
-    )
-    by_head = gate.at(jnp.tile(jnp.broadcast_to(gate.temperature, heads).astype(q.dtype), batch))
-    q_rows, k_rows, v_rows = _heads_first(q / math.sqrt(d), rows), _heads_first(k, columns), _heads_first(v, columns)
+    batch, queries, heads, _ = q.shape
+    by_head, q_rows, k_rows, seen = laid_out(q, k, gate, causal, window, keys, block)
+    v_rows = _heads_first(v, -v.shape[1] % block)
     if scale == "sum":  # one more value of 1 adds up the weights
         v_rows = jnp.concatenate([v_rows, jnp.ones((*v_rows.shape[:2], 1), v.dtype)], axis=-1)
     visit = _visited(by_head, q_rows, k_rows, seen, skip, block)
@@ -83,7 +76,36 @@ def gated_attention(
     if scale == "sum":
         out = out[..., :-1] / jnp.maximum(out[..., -1:], 1e-6)
     out = jnp.moveaxis(out.reshape(batch, heads, -1, out.shape[-1]), 1, 2)[:, :queries]
-    return out if scale == "sum" else out / visible_keys(queries, length, causal, window, keys)[..., None, None]
+    return out if scale == "sum" else out / visible_keys(queries, k.shape[1], causal, window, keys)[..., None, None]
+
+
+def visited_blocks(
+    q: Float[Array, "batch queries heads d"],
+    k: Float[Array, "batch keys groups d"],
+    gate: Gate,
+    *,
+    causal: bool = False,
+    window: int | None = None,
+    keys: Bool[Array, "..."] | None = None,
+    skip: Skip = "bounds",
+    block: int = 128,
+) -> Bool[Array, "batch*heads row_blocks column_blocks"]:
+    """Which blocks `gated_attention` visits under the same arguments; `skip="none"` gives the visible ones."""
+    _check(q, k, k, gate, causal, window, keys, block)
+    return _visited(*laid_out(q, k, gate, causal, window, keys, block), skip, block)
+
+
+def laid_out(
+    q: Array, k: Array, gate: Gate, causal: bool, window: int | None, keys: Array | None, block: int
+) -> tuple[Gate, Array, Array, Visibility]:
+    """The gate with a temperature for each head, scaled queries and keys, heads first and padded, and who sees whom."""
+    (batch, length, groups, _), heads, columns = k.shape, q.shape[2], -k.shape[1] % block
+    if keys is None and columns:
+        keys = jnp.ones((batch, length), bool)
+    exist = None if keys is None else jnp.repeat(jnp.pad(keys, ((0, 0), (0, columns))), groups, axis=0)
+    by_head = gate.at(jnp.tile(jnp.broadcast_to(gate.temperature, heads).astype(q.dtype), batch))
+    q_rows = _heads_first(q / math.sqrt(q.shape[-1]), -q.shape[1] % block)
+    return by_head, q_rows, _heads_first(k, columns), Visibility(exist, causal, window)
 
 
 def visible_keys(

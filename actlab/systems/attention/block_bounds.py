@@ -79,10 +79,10 @@ def _summaries(k: Array, block: int) -> tuple[Array, Array, Array, Array]:
 
 
 def _norm(x: Array) -> Array:
-    """The Euclidean norm over the last axis, scaled so that no square under- or overflows."""
+    """The Euclidean norm over the last axis, scaled so that no square under- or overflows; its slope at 0 is 0."""
     largest = jnp.max(jnp.abs(x), axis=-1)
     scaled = x / jnp.where(largest > 0, largest, 1)[..., None]
-    return largest * jnp.sqrt(jnp.sum(scaled * scaled, axis=-1))
+    return largest * jnp.sqrt(jnp.where(largest > 0, jnp.sum(scaled * scaled, axis=-1), 1))
 
 
 def _dot(a: Array, b: Array) -> Array:

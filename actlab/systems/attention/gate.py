@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass, field
 from typing import Any
@@ -114,20 +115,25 @@ def _prove_half_line(f: Activation, threshold: float, crossing: float) -> None:
     Raises:
         FactError: no such point was found.
     """
-    from actlab.proofs import prove
-
     reason = ""
     for margin in MARGINS:
         a = min(0.0, crossing) if margin == 0 and crossing >= 0 else crossing - margin * (1 + abs(crossing))
-        left = prove(f, domain=(-FARTHEST, a), order=0, tier="fast", tolerance=1e-3).claims.range
+        left = _proved(f, -FARTHEST, a, 0).range
         if not left.upper <= threshold:
             reason = f"it exceeds the threshold somewhere left of {a:.4g}"
             continue
-        right = prove(f, domain=(a, FARTHEST), order=1, tier="fast", tolerance=1e-3).claims
-        if right.monotone in ("strictly increasing", "nondecreasing"):
+        if _proved(f, a, FARTHEST, 1).monotone in ("strictly increasing", "nondecreasing"):
             return
         reason = f"it is not proved to be nondecreasing right of {a:.4g}"
     raise FactError(_refusal(f, threshold, reason))
+
+
+@functools.lru_cache(maxsize=64)
+def _proved(f: Activation, lower: float, upper: float, order: int) -> Any:
+    """What is proved of f on a domain; kept, since every threshold from 0 up asks for the same two domains."""
+    from actlab.proofs import prove
+
+    return prove(f, domain=(lower, upper), order=order, tier="fast", tolerance=1e-3).claims
 
 
 def _refusal(f: Activation, threshold: float, reason: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -41,15 +42,22 @@ WEIGHTS: dict[str, Callable[[Array, Array], Array]] = {
 }
 
 
-def causal_mixer(name: str) -> Callable[[Array, Array, Array], Array]:
+@dataclass(frozen=True)
+class CausalMixer:
     """The (q, k, v) -> out of a name in `WEIGHTS`, with equal numbers of heads and groups or grouped queries."""
-    weigh = WEIGHTS[name]
 
-    def mix(q: Array, k: Array, v: Array) -> Array:
-        repeats, length = q.shape[2] // k.shape[2], q.shape[1]
-        k, v = (jnp.repeat(x, repeats, axis=2) for x in (k, v))
-        scores = jnp.einsum("bihd,bjhd->bhij", q, k) / math.sqrt(q.shape[-1])
-        visible = jnp.tril(jnp.ones((length, length), bool))[None, None]
-        return jnp.einsum("bhij,bjhe->bihe", weigh(scores, visible), v)
+    name: str
 
-    return mix
+    def weights(self, q: Array, k: Array) -> Float[Array, "batch heads queries keys"]:
+        """What each query takes of each key's value."""
+        scores = jnp.einsum("bihd,bjhd->bhij", q, jnp.repeat(k, q.shape[2] // k.shape[2], axis=2))
+        return WEIGHTS[self.name](scores / math.sqrt(q.shape[-1]), causal(q.shape[1])[None, None])
+
+    def __call__(self, q: Array, k: Array, v: Array) -> Float[Array, "batch queries heads e"]:
+        """Mixes the values."""
+        return jnp.einsum("bhij,bjhe->bihe", self.weights(q, k), jnp.repeat(v, q.shape[2] // v.shape[2], axis=2))
+
+
+def causal(length: int) -> Array:
+    """Which keys each query sees, bool of shape (length, length)."""
+    return jnp.tril(jnp.ones((length, length), bool))

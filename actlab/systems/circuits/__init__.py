@@ -31,7 +31,7 @@ from actlab.systems.circuits.motifs import (
     simple_regulation,
     toggle_switch,
 )
-from actlab.systems.circuits.response import Response, response
+from actlab.systems.circuits.response import Response, logistic_curve, response
 from actlab.systems.circuits.sbml import to_sbml
 from actlab.systems.circuits.simulation import (
     Trajectory,
@@ -89,6 +89,7 @@ __all__ = [
     "loop_log_gain",
     "loop_log_gain_bounds",
     "loop_of",
+    "logistic_curve",
     "no_oscillation",
     "pulse",
     "random_start",

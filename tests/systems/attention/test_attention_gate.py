@@ -88,7 +88,7 @@ def test_shapes_and_dtypes_that_do_not_fit_are_refused_by_name():
 def test_the_temperature_is_trained_through_the_weights():
     q = jax.random.normal(jax.random.key(0), (1, 16, 1, 4))
     opened = gate("gelu", threshold=0.1, continuous=True)
-    loss = lambda t: jnp.sum(gated_attention(q, q, q, opened.at(t), block=8) ** 2)  # noqa: E731
+    loss = jax.jit(lambda t: jnp.sum(gated_attention(q, q, q, opened.at(t), block=8) ** 2))
     t, h = jnp.float32(1.3), 1e-2
     slope = (loss(t + h) - loss(t - h)) / (2 * h)
     np.testing.assert_allclose(jax.grad(loss)(t), slope, rtol=2e-2)

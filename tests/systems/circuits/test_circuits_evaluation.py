@@ -30,13 +30,6 @@ def test_what_is_measured_of_a_sigmoid(sigmoid):
     assert sigmoid.curves[0].values.shape == (1, 121)
 
 
-def test_hill_is_what_the_sigmoid_is(sigmoid):
-    hill = evaluate(al.hill, (0, 1), TINY)
-    assert "a function of concentration" in hill.notes[0]
-    for a, b in zip(sigmoid.measurements[:5], hill.measurements[:5], strict=True):
-        np.testing.assert_allclose(a.values, b.values, rtol=0.02)
-
-
 def test_refusals_and_references():
     with pytest.raises(al.FactError, match=r"needs a bounded range.*What would do"):
         evaluate("relu", (0,), TINY)
