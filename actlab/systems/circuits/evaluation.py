@@ -224,7 +224,7 @@ def _notes(activation: Activation, up: Response, found: Found, proved: float) ->
     notes = [
         f"{activation.name} {read}.",
         "The pulse does not fall back to the basal level 0: that, and perfect adaptation, are limits of strong "
-        "repression. Blue and red of the map say how far each loop is from it.",
+        "repression. Both colours of the map are distances from it.",
         f"A ring of three repressors is proved to come to rest {rest} (slope bounds against the secant condition); at "
         f"production 8 it swings by {float(found.swing):.2g} of its mean.",
     ]
