@@ -234,9 +234,10 @@ def _hypotenuse(x: Array) -> Array:
 
 
 def _bent_inverse(y: Array) -> Array:
-    c = 2 * y + 1  # 3x^2 - 4cx + c^2 - 1 = 0
-    root = jnp.hypot(c, jnp.full_like(c, math.sqrt(3)))
-    return jnp.where(c > 0, 4 * y * ((y + 1) / (2 * jnp.abs(c) + root)), (2 * c - root) / 3)
+    c = y + 0.5  # 3x^2 - 8cx + 4c^2 - 1 = 0; halves keep the largest floats from overflow
+    root = jnp.hypot(c, jnp.full_like(c, math.sqrt(0.75)))
+    right = y * ((0.5 * y + 0.5) / (0.5 * jnp.abs(c) + 0.25 * root))
+    return jnp.where(c > 0, right, (4 / 3) * c - (2 / 3) * root)
 
 
 @activation(

@@ -27,6 +27,7 @@ BAD_INPUT = (
     "actlab.report:ResultsError",
     "actlab.signal:QuadratureError",
     "actlab.systems.circuits:CircuitError",
+    "actlab.systems.flows:EventError",
     "actlab.systems.tomography:GeometryError",
     "actlab.training:CheckpointError",
     "actlab.training:NotFiniteError",
@@ -62,5 +63,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _is_bad_input(error: Exception) -> bool:
     if isinstance(error, OSError):
         return True
+    # A class of a module that is not loaded is not the error's, and some modules take seconds to load.
     kinds = (name.partition(":")[::2] for name in BAD_INPUT)
-    return isinstance(error, tuple(getattr(importlib.import_module(module), kind) for module, kind in kinds))
+    return isinstance(error, tuple(getattr(sys.modules[m], kind) for m, kind in kinds if m in sys.modules))

@@ -27,8 +27,12 @@ def advanced(y: State, step: Any, rate: State) -> State:
 
 def rk4_step(field: Field, t: Any, y: State, dt: Any) -> State:
     """The state one step later, to fourth order in dt (Kutta 1901); dt may be negative."""
+    return _stepped(field, t, y, dt, field(t, y))
+
+
+def _stepped(field: Field, t: Any, y: State, dt: Any, k1: State) -> State:
+    """The step, given the rate at its beginning."""
     half = 0.5 * dt
-    k1 = field(t, y)
     k2 = field(t + half, advanced(y, half, k1))
     k3 = field(t + half, advanced(y, half, k2))
     k4 = field(t + dt, advanced(y, dt, k3))
@@ -58,28 +62,30 @@ def rk4(field: Field, y0: State, times: Float[Array, " times"]) -> State:
 
 
 def rk4_fold(
-    field: Field, y0: State, dt: Any, steps: int, observe: Callable[[Carry, Any, State], Carry], carry: Carry
+    field: Field,
+    y0: State,
+    times: Float[Array, " times"],
+    observe: Callable[[Carry, Any, State, State], Carry],
+    carry: Carry,
 ) -> tuple[State, Carry]:
-    """Integrates from time 0 without keeping the trajectory; `observe` sees each new state and carries what is wanted.
+    """Integrates without keeping the trajectory: `observe` sees each state in turn and carries what is wanted.
 
     Args:
         field: the right-hand side.
-        y0: the state at time 0; its leaves' dtype is that of the computation.
-        dt: the step.
-        steps: how many.
-        observe: (carry, time, state) -> carry, after each step.
+        y0: the state at `times[0]`.
+        times: as of `rk4`.
+        observe: (carry, time, state, rate of change) -> carry, at each of the times; the rate costs nothing.
         carry: what it starts from.
 
     Returns:
         The last state and the last carry.
     """
 
-    def step(state: tuple[State, Carry], index: Array) -> tuple[tuple[State, Carry], None]:
-        y, seen = state
-        t = index.astype(dtype) * dt
-        y = rk4_step(field, t, y, dt)
-        return (y, observe(seen, t + dt, y)), None
+    def step(state: tuple[State, Carry], ends: Array) -> tuple[tuple[State, Carry], None]:
+        (y, seen), t = state, ends[0]
+        rate = field(t, y)
+        return (_stepped(field, t, y, ends[1] - t, rate), observe(seen, t, y, rate)), None
 
-    dtype = jax.tree.leaves(y0)[0].dtype
-    last, _ = jax.lax.scan(step, (y0, carry), jnp.arange(steps))
-    return last
+    y0 = jax.tree.map(lambda v: jnp.asarray(v, times.dtype), y0)
+    (y, seen), _ = jax.lax.scan(step, (y0, carry), jnp.stack([times[:-1], times[1:]], axis=1))
+    return y, observe(seen, times[-1], y, field(times[-1], y))

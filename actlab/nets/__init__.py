@@ -3,6 +3,7 @@
 from actlab.nets.boxes import BoxError, boxes, logits_by_products
 from actlab.nets.chain import Architecture, Chain, Flatten, Sequence, VectorNonlinearity
 from actlab.nets.conv import ConvNet
+from actlab.nets.head import Head
 from actlab.nets.mlp import MLP
 from actlab.nets.nonlinearity import Nonlinearity
 from actlab.nets.orthogonal import OrthogonalLinear, OrthogonalPatches, bjorck, cayley
@@ -14,6 +15,7 @@ __all__ = [
     "Chain",
     "ConvNet",
     "Flatten",
+    "Head",
     "Nonlinearity",
     "OrthogonalLinear",
     "OrthogonalPatches",

@@ -9,6 +9,7 @@ NAMES: tuple[str, ...] = (
     "robustness",
     "uncertainty",
     "tomography",
+    "flows",
     "attention",
     "oversmoothing",
     "signal",

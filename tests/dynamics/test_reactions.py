@@ -4,9 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.extend.random import threefry_2x32
 from scipy import stats
 
-from actlab.dynamics import Reactions, langevin, linear_noise, ssa, tau_leaping
+from actlab.dynamics import Reactions, Runs, langevin, linear_noise, ssa, tau_leaping
+from actlab.dynamics.threefry import stream_keys, threefry, two_uniforms
 
 BIRTH, DEATH = 12.0, 1.0
 
@@ -29,7 +31,9 @@ def poisson_p_value(counts, mean):
 @pytest.fixture(scope="module")
 def exact():
     times = jnp.asarray([0.7, 5.0])
-    return jax.jit(lambda k: ssa(k, birth_death(), {"P": 0}, times, 100_000))(jax.random.key(3))
+    keys = jax.random.split(jax.random.key(3), 50)
+    found = jax.jit(lambda k: jax.lax.map(lambda one: ssa(one, birth_death(), {"P": 0}, times, 2000), k))(keys)
+    return Runs({"P": np.moveaxis(np.asarray(found.counts["P"]), 0, 1).reshape(2, -1)}, found.firings)
 
 
 def test_birth_death_is_poisson_at_all_times(exact):
@@ -97,15 +101,44 @@ def test_linear_noise_of_linear_networks_is_exact(float64):
         ({"M": 1}, {"M": -1}, {"P": 1}, {"P": -1}),
         lambda c: (transcription, removal_m * c["M"], translation * c["M"], removal * c["P"]),
     )
-    noise = linear_noise(gene, {"M": 1.0, "P": 1.0})
-    assert bool(noise.stable)
-    np.testing.assert_allclose(noise.mean["P"], 30, rtol=1e-12)
-    np.testing.assert_allclose(noise.fano("M"), 1, rtol=1e-12)
-    np.testing.assert_allclose(noise.fano("P"), 1 + 5 / (1 + 0.25), rtol=1e-12)  # b = 5, eta = 1/4
+
+    def found():
+        noise = linear_noise(gene, {"M": 1.0, "P": 1.0})
+        return noise.stable, noise.mean["P"], noise.fano("M"), noise.fano("P")
+
+    stable, mean, of_m, of_p = jax.jit(found)()
+    assert bool(stable)
+    np.testing.assert_allclose([mean, of_m, of_p], [30, 1, 1 + 5 / (1 + 0.25)], rtol=1e-12)  # b = 5, eta = 1/4
 
 
 def test_an_unstable_equilibrium_is_said(float64):
     grows = Reactions(({"P": 1}, {"P": -1}), lambda c: (c["P"] ** 2, 3.0 * c["P"]))
-    assert not bool(linear_noise(grows, {"P": 3.1}).stable)
+    assert not bool(jax.jit(lambda: linear_noise(grows, {"P": 3.1}).stable)())
     with pytest.raises(ValueError, match="the reactions change"):
         linear_noise(grows, {"Q": 1.0})
+
+
+def test_threefry_is_the_function_behind_jax_random():
+    key = jax.random.key_data(jax.random.key(1234))
+    counter = jnp.arange(20, dtype=jnp.uint32) * jnp.uint32(977)
+    expected = threefry_2x32(key, counter).reshape(2, -1)
+    found = threefry((key[0], key[1]), (counter[:10], counter[10:]))
+    np.testing.assert_array_equal(jnp.stack(found), expected)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+def test_uniforms_are_uniform_and_independent(dtype, float64):
+    lanes = jnp.arange(20_000, dtype=jnp.uint32)
+    keys = stream_keys(jax.random.key(0), dtype)
+    draws = np.stack([v for s in (0, 1) for v in two_uniforms(keys, jnp.uint32(s), lanes, dtype)])
+    assert draws.dtype == dtype
+    assert 0 <= draws.min() <= draws.max() < 1
+    for row in draws:
+        assert stats.kstest(row.astype(np.float64), "uniform").pvalue > 1e-3
+    assert np.abs(np.corrcoef(draws) - np.eye(4)).max() < 0.03
+
+
+def test_float64_runs(float64):
+    found = jax.jit(lambda k: ssa(k, birth_death(), {"P": 0}, jnp.asarray([5.0]), 4000))(jax.random.key(1))
+    assert found.counts["P"].dtype == jnp.float64
+    assert poisson_p_value(np.asarray(found.counts["P"][0]), BIRTH * (1 - np.exp(-5.0))) > 0.01

@@ -18,7 +18,14 @@ from actlab.systems.circuits.laws import (
     ring_hopf,
     toggle_threshold,
 )
-from actlab.systems.circuits.measures import Adaptation, Pulse, adaptation, log_sensitivities, pulse
+from actlab.systems.circuits.measures import (
+    Adaptation,
+    Pulse,
+    adaptation,
+    half_way_time,
+    log_sensitivities,
+    pulse,
+)
 from actlab.systems.circuits.motifs import (
     LOOPS,
     autoregulation,
@@ -31,7 +38,7 @@ from actlab.systems.circuits.motifs import (
     simple_regulation,
     toggle_switch,
 )
-from actlab.systems.circuits.response import Response, response
+from actlab.systems.circuits.response import Response, logistic_curve, response
 from actlab.systems.circuits.sbml import to_sbml
 from actlab.systems.circuits.simulation import (
     Trajectory,
@@ -77,6 +84,7 @@ __all__ = [
     "design_times",
     "fano",
     "feed_forward_loop",
+    "half_way_time",
     "hill_curve",
     "hill_of_log",
     "infer",
@@ -89,6 +97,7 @@ __all__ = [
     "loop_log_gain",
     "loop_log_gain_bounds",
     "loop_of",
+    "logistic_curve",
     "no_oscillation",
     "pulse",
     "random_start",

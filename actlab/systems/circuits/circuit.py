@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ from actlab.dynamics import Field
 Gate = Literal["and", "or"]
 Levels = dict[str, Any]
 """Concentrations by name."""
+UNIT = al.Interval(0.0, 1.0)
 BECAUSE = "the sign of a regulation is that of its curve, whose values are a promoter's activity"
 
 
@@ -44,6 +45,10 @@ class Regulation:
     def sign(self) -> int:
         """+1 for an activation, -1 for a repression."""
         return 1 if self.curve.facts.increasing else -1
+
+    def activity(self, levels: Levels) -> Any:
+        """The curve's value at the source's concentration."""
+        return self.curve(jnp.asarray(levels[self.source]))
 
 
 @jax.tree_util.register_dataclass
@@ -77,10 +82,18 @@ class Gene:
         """The name of its mRNA in states."""
         return f"{self.name} mRNA"
 
-    def promoter(self, levels: Levels) -> Any:
-        """The activity in [0, 1] at the concentrations of its sources, in the order of `regulations`."""
-        activities = [r.curve(jnp.asarray(levels[r.source])) for r in self.regulations]
-        return combined(self.gate, activities)
+    def promoter(self, levels: Levels, known: Levels | None = None) -> Any:
+        """The activity in [0, 1] at the concentrations of its sources.
+
+        Args:
+            levels: by source.
+            known: activities of single regulations, by source, where they have been computed already.
+        """
+        known = known or {}
+        return combined(
+            self.gate,
+            [known[r.source] if r.source in known else r.activity(levels) for r in self.regulations],
+        )
 
 
 def combined(gate: Gate, activities: list[Any]) -> Any:
@@ -129,17 +142,20 @@ class Circuit:
                 return gene
         raise CircuitError(f"no gene {name!r}; the genes are: {', '.join(g.name for g in self.genes)}")
 
-    def rates(self, levels: Levels, past: Mapping[float, Levels] | None = None) -> Levels:
+    def rates(
+        self, levels: Levels, past: Mapping[float, Levels] | None = None, known: Mapping[str, Levels] | None = None
+    ) -> Levels:
         """The rate of change of each entry of the state.
 
         Args:
             levels: concentrations of all inputs and entries.
             past: the same one delay ago, by delay.
+            known: by gene, activities of single regulations by source that need not be computed.
         """
         out: Levels = {}
         for g in self.genes:
             seen = {r.source: (past[r.delay] if past and r.delay > 0 else levels)[r.source] for r in g.regulations}
-            made = g.basal + g.production * g.promoter(seen)
+            made = g.basal + g.production * g.promoter(seen, (known or {}).get(g.name))
             if g.translation is None:
                 out[g.name] = made - g.removal * levels[g.name]
             else:
@@ -150,7 +166,11 @@ class Circuit:
     def field(self, inputs: Mapping[str, Any] | None = None) -> Field:
         """The right-hand side (time, state) -> rates under inputs that are numbers or functions of time."""
         given = check_inputs(self, inputs)
-        return lambda t, y: self.rates({**at_time(given, t), **y})
+        constant = {name: value for name, value in given.items() if not callable(value)}
+        known = {
+            g.name: {r.source: r.activity(constant) for r in g.regulations if r.source in constant} for g in self.genes
+        }
+        return lambda t, y: self.rates({**at_time(given, t), **y}, None, known)
 
 
 def circuit(*genes: Gene, inputs: tuple[str, ...] = ()) -> Circuit:
@@ -188,10 +208,10 @@ def circuit(*genes: Gene, inputs: tuple[str, ...] = ()) -> Circuit:
 
 
 def _check_curve(curve: Activation) -> None:
-    falling = curve.facts.monotone in ("strictly decreasing", "nonincreasing")
-    al.require(curve, range_within=(0.0, 1.0), because=BECAUSE)
-    if not falling:
-        al.require(curve, nondecreasing=True, because=BECAUSE)
+    facts = curve.facts  # asked for once: of traced parameters they are computed
+    falling = facts.monotone in ("strictly decreasing", "nonincreasing")
+    if not (facts.range == UNIT and (falling or facts.increasing)):
+        al.require(curve, range_within=(0.0, 1.0), nondecreasing=not falling, because=BECAUSE)
 
 
 def check_inputs(circuit: Circuit, inputs: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -208,4 +228,4 @@ def check_inputs(circuit: Circuit, inputs: Mapping[str, Any] | None) -> dict[str
 
 def at_time(inputs: Mapping[str, Any], t: Any) -> Levels:
     """Each input's concentration at a time."""
-    return {name: value(t) if isinstance(value, Callable) else value for name, value in inputs.items()}
+    return {name: value(t) if callable(value) else value for name, value in inputs.items()}

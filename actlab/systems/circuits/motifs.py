@@ -99,13 +99,21 @@ def autoregulation(
     return circuit(y)
 
 
-def toggle_switch(n: Any = 2.0, K: Any = 1.0, production: Any = 4.0, removal: Any = 1.0) -> Circuit:
+def toggle_switch(
+    n: Any = 2.0, K: Any = 1.0, production: Any = 4.0, removal: Any = 1.0, curve: Activation | None = None
+) -> Circuit:
     """U and V repress each other (Gardner, Cantor & Collins 2000).
 
-    Symmetric with n = 2, K = 1 and removal 1 it has two stable states above production 2; in general above
-    n/(n-1) (n-1)^(-1/n) K removal.
+    Symmetric with n = 2, K = 1 and removal 1 it has two stable states above production 2; see `toggle_threshold`.
+
+    Args:
+        n: Hill coefficient.
+        K: half-saturation.
+        production: largest rate of either.
+        removal: of either.
+        curve: in place of the Hill repression of n and K.
     """
-    curve = hill_curve(-1, n, K)
+    curve = hill_curve(-1, n, K) if curve is None else curve
     rates = {"production": production, "removal": removal}
     return circuit(Gene("U", (Regulation("V", curve),), **rates), Gene("V", (Regulation("U", curve),), **rates))
 

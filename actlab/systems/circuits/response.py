@@ -100,6 +100,14 @@ def response(activation: Activation, n: Any = 2.0, K: Any = 1.0, *, repression: 
     return Response(activation, n, K, middle, (low, high), reading, repression)
 
 
+def logistic_curve(sign: int, n: Any = 2.0, K: Any = 1.0) -> Response:
+    """Hill activation (+1) or repression (-1) as the logistic function of n ln(x/K): equal up to rounding.
+
+    Several times faster than `hill` where n is not fixed: exp and log are vector instructions on a CPU, a power is not.
+    """
+    return Response(al.sigmoid, n, K, middle=0.0, ends=(0.0, 1.0), reading="logarithmic", repression=sign < 0)
+
+
 POINTS = 257
 """Of every grid: one shape, so that an activation is compiled for it once."""
 FAR = 69.0

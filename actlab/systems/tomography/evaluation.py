@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -82,14 +82,20 @@ def scans(kind: str, seeds: Sequence[int], settings: Settings) -> Scans:
 
 def search(activation: Activation, data: Scans, seeds: Sequence[int], settings: Settings) -> Found:
     """The image that the activation comes to on every scan, strengths chosen by held-out rays; one program."""
+    keys = jnp.stack([jax.random.fold_in(jax.random.key(seed), 2) for seed in seeds])
+    return _search_program(activation, settings)(keys, data.exposure)
+
+
+@functools.lru_cache(maxsize=16)
+def _search_program(activation: Activation, settings: Settings) -> Callable[[Array, Exposure], Found]:
+    """Compiled once for both kinds of phantom."""
     geometry, strengths = settings.geometry, jnp.asarray(settings.strengths, jnp.float32)
 
     def one(key: Array, exposure: Exposure) -> Found:
         unit = typical_attenuation(geometry, exposure)
         return tuned(key, geometry, exposure, activation, strengths, unit, recipe=settings.recipe)[0]
 
-    keys = jnp.stack([jax.random.fold_in(jax.random.key(seed), 2) for seed in seeds])
-    return jax.jit(jax.vmap(one))(keys, data.exposure)
+    return jax.jit(jax.vmap(one))
 
 
 def evaluate(activation: Any, seeds: Sequence[int], settings: Settings = STANDARD) -> Evaluation:
@@ -104,7 +110,7 @@ def evaluate(activation: Any, seeds: Sequence[int], settings: Settings = STANDAR
         FactError: the range of the activation includes negative values, or is not known.
     """
     activation, seeds = require_nonnegative(activation), tuple(int(s) for s in seeds)
-    return _evaluated(activation, repr(activation), seeds, settings)
+    return _evaluated(activation, activation.name, seeds, settings)
 
 
 def references(seeds: Sequence[int], settings: Settings = STANDARD) -> Evaluation:
@@ -117,10 +123,11 @@ def references(seeds: Sequence[int], settings: Settings = STANDARD) -> Evaluatio
         "FBP (Hann)": lambda p: filtered_backprojection(geometry, p, "hann"),
         "SART, clipped": lambda p: sart(geometry, p, settings.sweeps)[0],
     }
+    programs = {name: jax.jit(jax.vmap(method)) for name, method in classical.items()}
     for kind in (AIR, BATH):
         data = _scans(kind, seeds, settings)
-        for name, method in classical.items():
-            images = jax.jit(jax.vmap(method))(data.exposure.line_integrals)
+        for name, method in programs.items():
+            images = method(data.exposure.line_integrals)
             rows += image_measurements(name, kind, images, data, seeds)
             if kind == AIR:
                 panels += reconstruction_panels(name, images[0], data.truth[0])
@@ -144,7 +151,7 @@ def _evaluated(activation: Activation, name: str, seeds: tuple[int, ...], settin
         rows += search_measurements(activation, name, kind, found, data, seeds)
         if kind == AIR:
             panels += reconstruction_panels(name, found.image[0], data.truth[0])
-            curves.append(_convergence(name, found, settings))
+            curves.append(convergence(name, found, settings))
     empty = next(m for m in rows if m.name == f"bias where attenuation is 0, {AIR}")
     note = (
         f"Where there is nothing, {name} sees {1e3 * empty.mean:.3g}e-3 per mm on average; "
@@ -196,7 +203,8 @@ def _short(values: Array) -> np.ndarray:
     return np.round(np.asarray(values, np.float64), 5)
 
 
-def _convergence(name: str, found: Found, settings: Settings) -> Curve:
+def convergence(name: str, found: Found, settings: Settings) -> Curve:
+    """The objective per ray above its least value, over the steps."""
     objective = np.asarray(found.objective, np.float64)
     rays = np.prod(settings.geometry.sinogram_shape)
     above = (objective - objective.min(axis=-1, keepdims=True)) / rays

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -39,7 +40,12 @@ def bounded(activation: Any, upper: float) -> Activation:
     return al.bounded_range(al.as_activation(activation), lower=0.0, upper=float(upper))
 
 
-def parameter_for(activation: Activation, value: float) -> Float[Array, ""]:
+def parameters_for(activation: Activation, image: Float[Array, "rows columns"]) -> Float[Array, "rows columns"]:
+    """`parameter_for` of every pixel: where a search can start from an image, in units of the activation's values."""
+    return jax.lax.map(lambda row: jax.vmap(lambda value: parameter_for(activation, value))(row), image)
+
+
+def parameter_for(activation: Activation, value: Any) -> Float[Array, ""]:
     """A parameter at which the activation is about `value` and its slope is not 0: where a fit can start.
 
     Of the parameters searched, the one whose value is nearest; of those equally near, the nearest to 0. Where no
@@ -49,6 +55,6 @@ def parameter_for(activation: Activation, value: float) -> Float[Array, ""]:
     values, slopes = activation(points), activation.slope(points)
     usable = jnp.isfinite(values) & jnp.isfinite(slopes) & (jnp.abs(slopes) > 1e-3)
     miss = jnp.where(usable, jnp.abs(values - value), jnp.inf)
-    near = usable & (miss <= jnp.min(miss) + 1e-3 * abs(value))
+    near = usable & (miss <= jnp.min(miss) + 1e-3 * jnp.abs(value))
     nearest = points[jnp.argmin(jnp.where(near, jnp.abs(points), jnp.inf))]
     return jnp.where(jnp.any(usable), nearest, jnp.nan)

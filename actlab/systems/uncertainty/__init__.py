@@ -1,5 +1,6 @@
 """Uncertainty: heads that turn raw outputs into distributions, and the measures that say whether to believe them."""
 
+from actlab.nets.head import Head
 from actlab.systems.uncertainty.calibration import (
     calibration_curve,
     coverage,
@@ -35,7 +36,6 @@ from actlab.systems.uncertainty.gaussian import (
     usual_exponential,
     usual_softplus,
 )
-from actlab.systems.uncertainty.head import Head
 from actlab.systems.uncertainty.heads import Beta, Dirichlet, Gamma, LogNormal, NegativeBinomial, Poisson, StudentT
 from actlab.systems.uncertainty.mixture import (
     mixture_cdf,

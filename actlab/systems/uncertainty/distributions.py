@@ -8,8 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-Distribution = Any
-"""A `distrax.Distribution`; named so that importing the heads does not import distrax and its TFP substrate."""
+from actlab.nets.head import Distribution
 
 
 @functools.cache

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 import actlab.activations as al
+from actlab.nets.head import LOG_TWO_PI, Head, Raw, Target
 from actlab.systems.uncertainty import distributions
-from actlab.systems.uncertainty.head import LOG_TWO_PI, Head, Raw, Target
 from actlab.systems.uncertainty.positive import EXPONENTIAL, SOFTPLUS, Positive, bounded, widened
 
 

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 from jax.scipy.special import betaln, gammaln, xlog1py, xlogy
 from jaxtyping import Array, Float
 
+from actlab.nets.head import Head, Raw, Target
 from actlab.systems.uncertainty import distributions
 from actlab.systems.uncertainty.distributions import Distribution
 from actlab.systems.uncertainty.gaussian import Gaussian, bounded_gaussian
-from actlab.systems.uncertainty.head import Head, Raw, Target
 from actlab.systems.uncertainty.positive import Positive, bounded, widened
 
 

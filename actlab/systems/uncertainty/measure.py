@@ -11,10 +11,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from actlab.measurement import Better, Measurement
+from actlab.nets.head import Head
 from actlab.systems.uncertainty import calibration
 from actlab.systems.uncertainty.crps import crps_gaussian
 from actlab.systems.uncertainty.gaussian import gaussian_nll
-from actlab.systems.uncertainty.head import Head
 
 NINETY = 1.6448536269514722
 """The standard normal's 95 % quantile: the half width of its 90 % interval."""

@@ -13,9 +13,9 @@ from jaxtyping import Array, Float, Key
 
 from actlab.data.splits import Split
 from actlab.nets import MLP
+from actlab.nets.head import Head, Raw, Target
 from actlab.systems.uncertainty.distributions import Distribution
 from actlab.systems.uncertainty.gaussian import Gaussian, NaturalGaussian, beta_nll
-from actlab.systems.uncertainty.head import Head, Raw, Target
 from actlab.training import fit
 
 

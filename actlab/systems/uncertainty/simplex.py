@@ -10,9 +10,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from actlab.activations import simplex, vector
+from actlab.nets.head import Head, Raw, Target
 from actlab.systems.uncertainty import distributions
 from actlab.systems.uncertainty.distributions import Distribution
-from actlab.systems.uncertainty.head import Head, Raw, Target
 from actlab.systems.uncertainty.positive import widened
 
 Labels = Int[Array, "*batch"]

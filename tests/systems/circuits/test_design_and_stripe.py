@@ -22,11 +22,11 @@ WANTED = jnp.asarray([[0.339674692400, 10.84559449], [0.703750593936, 3.14542190
 
 def test_designs_reach_the_three_reference_pulses_from_random_starts():
     keys = jax.random.split(jax.random.key(0), 20)
-    times = design_times(steps=200)
+    times = design_times(steps=160)
 
     @jax.jit
     def designs(wanted):
-        return jax.vmap(lambda k: design_pulse(random_start(k), wanted[0], wanted[1], times, 25))(keys)
+        return jax.vmap(lambda k: design_pulse(random_start(k), wanted[0], wanted[1], times, 20))(keys)
 
     found = jax.lax.map(designs, WANTED)
     reached = np.asarray(found.error) < 1e-3
@@ -38,7 +38,7 @@ def test_designs_reach_the_three_reference_pulses_from_random_starts():
 
 
 def test_parameters_are_inferred_from_a_trajectory(float64):
-    times = jnp.linspace(0, 6, 61)
+    times = jnp.linspace(0, 6, 31)
 
     def made(log_K):
         K_xz, K_yz = jnp.exp(log_K)  # of K_xy and K_yz only one can be told from one step of X

@@ -42,15 +42,15 @@ def test_autoregulated_gene_has_the_exact_law_of_its_births_and_deaths():
     chi2 = np.sum((observed[good] - runs * law[good]) ** 2 / (runs * law[good]))
     assert chi2 < good.sum() + 3.1 * np.sqrt(2 * good.sum())  # p = 0.001
     assert np.var(counts) < 0.8 * np.mean(counts)  # quieter than Poisson
-    noise = linear_noise(reactions, {"Y": 8.0})
+    predicted = jax.jit(lambda: linear_noise(reactions, {"Y": 8.0}).fano("Y"))()
     exact = (law * (k - (law * k).sum()) ** 2).sum() / (law * k).sum()
-    assert float(noise.fano("Y")) == pytest.approx(exact, rel=0.05)
+    assert float(predicted) == pytest.approx(exact, rel=0.05)
 
 
 def test_bursts():
     gene = transcription_translation(2.0, 4.0, 20.0, 0.5)
-    noise = linear_noise(gene, {"M": 1.0, "P": 10.0})
-    assert float(noise.fano("P")) == pytest.approx(burst_fano(4.0, 20.0, 0.5), rel=1e-5)
+    predicted = jax.jit(lambda: linear_noise(gene, {"M": 1.0, "P": 10.0}).fano("P"))()
+    assert float(predicted) == pytest.approx(burst_fano(4.0, 20.0, 0.5), rel=1e-5)
     runs = jax.jit(lambda k: ssa(k, gene, {"M": 0, "P": 20}, jnp.asarray([12.0]), 4000))(jax.random.key(1))
     assert float(fano(runs.counts["P"])[0]) == pytest.approx(burst_fano(4.0, 20.0, 0.5), rel=0.12)
 

@@ -122,20 +122,31 @@ def test_delayed_repression_starts_to_oscillate_where_it_must():
 def test_toggle_has_two_stable_states_above_its_threshold():
     assert toggle_threshold(2.0) == pytest.approx(2.0)
     assert toggle_threshold(1.0) is None
-    for production, apart in ((1.8, False), (2.2, True)):
-        circuit = toggle_switch(production=production)
-        ends = [
-            simulate(circuit, None, jnp.linspace(0, 200, 2001), start).levels["U"][-1]
-            for start in ({"U": 3.0, "V": 0.0}, {"U": 0.0, "V": 3.0})
-        ]
-        assert (abs(float(ends[0] - ends[1])) > 0.3) == apart
-    high = steady_state(toggle_switch(production=4.0), None, {"U": 4.0, "V": 0.1})
+    starts = {"U": jnp.asarray([3.0, 0.0]), "V": jnp.asarray([0.0, 3.0])}
+
+    @jax.jit
+    def distance(production):
+        def end(start):
+            return simulate(toggle_switch(production=production), None, jnp.linspace(0, 200, 2001), start).levels["U"][
+                -1
+            ]
+
+        return jnp.abs(jnp.diff(jax.vmap(end)(starts))[0])
+
+    assert float(distance(1.8)) < 0.01
+    assert float(distance(2.2)) > 0.3
+    high = jax.jit(lambda: steady_state(toggle_switch(production=4.0), None, {"U": 4.0, "V": 0.1}))()
     np.testing.assert_allclose([high["U"], high["V"]], [2 + np.sqrt(3), 2 - np.sqrt(3)], rtol=1e-12)
 
 
 def test_negative_autoregulation_is_faster_than_simple_regulation():
     circuit = autoregulation(hill_curve(-1, 2.0, 0.1), production=1.0)
-    rest = float(steady_state(circuit, None, {"Y": 0.2})["Y"])
     times = jnp.linspace(0, 1, 2001)
-    half = float(times[jnp.argmax(simulate(circuit, None, times).levels["Y"] > rest / 2)])
+
+    @jax.jit
+    def half_time():
+        rest = steady_state(circuit, None, {"Y": 0.2})["Y"]
+        return times[jnp.argmax(simulate(circuit, None, times).levels["Y"] > rest / 2)]
+
+    half = float(half_time())
     assert half < 0.3 * np.log(2)

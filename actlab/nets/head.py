@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import abc
 import math
+from typing import Any
 
 from jaxtyping import Array, Float
-
-from actlab.systems.uncertainty.distributions import Distribution
 
 Raw = Float[Array, "*batch outputs"]
 Target = Float[Array, "*batch"]
 
 LOG_TWO_PI = math.log(2.0 * math.pi)
+
+Distribution = Any
+"""A `distrax.Distribution`; named so that importing a head does not import distrax and its TFP substrate."""
 
 
 class Head(abc.ABC):
