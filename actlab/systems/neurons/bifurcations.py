@@ -161,8 +161,8 @@ def _saddle_node(neuron: Neuron, voltage: float) -> Bifurcation:
 def _hopf(neuron: Neuron, voltage: float) -> Bifurcation | None:
     current = float(neuron.current(voltage))
     A, B, C = _derivatives(neuron, current, voltage)
-    values, vectors = np.linalg.eig(A)
-    k = int(np.argmin(np.abs(values.real) - 1e-3 * (values.imag > 0)))
+    values, vectors = (np.asarray(v, np.complex128) for v in np.linalg.eig(A))
+    k = int(np.argmin(np.where(np.imag(values) > 0, np.abs(np.real(values)), np.inf)))
     omega = float(values[k].imag)
     if abs(values[k].real) > 1e-6 * abs(values[k]) or omega <= 0:
         return None  # the sum of two real eigenvalues vanishes: a neutral saddle

@@ -1,5 +1,7 @@
 """Morris-Lecar against reference values of forty digits, onset laws, derivatives of its bifurcations, other curves."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,7 +19,7 @@ from actlab.systems.neurons import (
     persistent_sodium_potassium,
 )
 
-SNIC = {"gCa": 4.0, "phi": 0.067, "V3": 12.0, "V4": 17.4}
+SNIC: dict[str, Any] = {"gCa": 4.0, "phi": 0.067, "V3": 12.0, "V4": 17.4}
 COEFFICIENT = 5.66195031
 """Hz per sqrt(uA/cm^2): 1000 sqrt(a b)/pi of the normal form at the saddle-node."""
 
@@ -76,7 +78,7 @@ def test_derivatives_of_bifurcation_points_are_those_of_differences(onset, float
     def currents(neuron):
         return np.array([b.current for b in bifurcations(neuron)])
 
-    def of(scale):
+    def of(scale: Any):
         return morris_lecar(**{**SNIC, "gCa": scale, "V3": 12.0})
 
     step = 1e-4
