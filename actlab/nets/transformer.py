@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
@@ -14,6 +15,9 @@ from actlab.nets.nonlinearity import Nonlinearity
 
 Mixer = Callable[[Array, Array, Array], Array]
 """(q, k, v) -> out, arrays of shape (batch, length, heads, d); a function, or a module with parameters of its own."""
+
+Position = Literal["rotary", "linear"]
+"""How queries and keys know where they are: turned by it (RoPE), or scores that fall with the distance (ALiBi)."""
 
 Projections = tuple[Array, Array, Array]
 """Queries, keys and values as a mixer gets them."""
@@ -29,6 +33,34 @@ def rotate(x: Float[Array, "batch length heads d"], base: float = 10_000.0) -> F
     angles = (jnp.arange(x.shape[1])[:, None] * speeds[None, :])[None, :, None, :].astype(x.dtype)
     a, b = x[..., :half], x[..., half:]
     return jnp.concatenate([a * jnp.cos(angles) - b * jnp.sin(angles), a * jnp.sin(angles) + b * jnp.cos(angles)], -1)
+
+
+def slopes(heads: int) -> Float[np.ndarray, " heads"]:
+    """2^(-8 / heads), its square, its cube, ...: how fast each head's scores fall with the distance.
+
+    Source: Press, Smith & Lewis 2021, "Train short, test long" (ALiBi), arXiv:2108.12409, section 3.
+    """
+    return 2.0 ** (-8.0 * np.arange(1, heads + 1) / heads)
+
+
+def decayed(
+    q: Float[Array, "batch length heads d"], k: Float[Array, "batch length groups d"]
+) -> tuple[Float[Array, "batch length heads d+2"], Float[Array, "batch length groups d+2"]]:
+    """Queries and keys with two more coordinates, whose share of q_i . k_j / sqrt(d + 2) is -slope (i - j).
+
+    The bias of ALiBi as a part of the product itself: whatever bounds products of queries and keys bounds it too.
+
+    Source: as for `slopes`.
+    """
+    (batch, length, heads, d), groups = q.shape, k.shape[2]
+    i, root = jnp.arange(length, dtype=q.dtype)[:, None], jnp.sqrt(jnp.asarray(d + 2, q.dtype))
+    m = jnp.asarray(slopes(heads), q.dtype)[None]
+    of_q = jnp.stack([-root * m * i, root * m * jnp.ones_like(i)], axis=-1)
+    of_k = jnp.broadcast_to(jnp.concatenate([jnp.ones_like(i), i], axis=1)[:, None], (length, groups, 2))
+    return tuple(
+        jnp.concatenate([x, jnp.broadcast_to(more[None], (batch, *more.shape))], axis=-1)
+        for x, more in ((q, of_q), (k, of_k))
+    )  # pyright: ignore[reportReturnType]
 
 
 class ShortConvolution(nnx.Module):
@@ -59,7 +91,17 @@ class SelfAttention(nnx.Module):
     activation does with them.
     """
 
-    def __init__(self, width: int, heads: int, groups: int, mixer: Mixer, convolution: int = 0, *, rngs: nnx.Rngs):
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        groups: int,
+        mixer: Mixer,
+        convolution: int = 0,
+        position: Position = "rotary",
+        *,
+        rngs: nnx.Rngs,
+    ):
         """Builds the layer.
 
         Args:
@@ -68,6 +110,7 @@ class SelfAttention(nnx.Module):
             groups: of keys and values; divides `heads`.
             mixer: (q, k, v) -> out.
             convolution: tokens of a `ShortConvolution` of queries, keys and values; 0 for none.
+            position: how queries and keys know where they are: `rotate` or `decayed`.
             rngs: its `params` stream.
 
         Raises:
@@ -79,6 +122,7 @@ class SelfAttention(nnx.Module):
                 f"of groups = {groups}"
             )
         self.heads, self.groups, self.d = heads, groups, width // heads
+        self.position: Position = position
         channels = (heads + 2 * groups) * self.d
         self.into = nnx.Linear(width, channels, use_bias=False, rngs=rngs)
         self.convolution = ShortConvolution(channels, convolution, rngs=rngs) if convolution else None
@@ -93,7 +137,9 @@ class SelfAttention(nnx.Module):
         parts = self.into(x) if self.convolution is None else self.convolution(self.into(x))
         parts = parts.reshape(*x.shape[:2], h + 2 * g, self.d)
         q, k, v = parts[:, :, :h], parts[:, :, h : h + g], parts[:, :, h + g :]
-        return rotate(self.query_norm(q)), rotate(self.key_norm(k)), v
+        q, k = self.query_norm(q), self.key_norm(k)
+        q, k = (rotate(q), rotate(k)) if self.position == "rotary" else decayed(q, k)
+        return q, k, v
 
     def mix(self, q: Array, k: Array, v: Array) -> Float[Array, "batch length width"]:
         """What the layer adds to the residual stream, of its projections."""
@@ -112,12 +158,13 @@ class Block(nnx.Module):
         mixer: Mixer,
         activation: Any,
         convolution: int,
+        position: Position,
         *,
         rngs: nnx.Rngs,
     ):
         """Args are those of `Transformer`."""
         self.attention_norm = nnx.RMSNorm(width, rngs=rngs)
-        self.attention = SelfAttention(width, heads, groups, mixer, convolution, rngs=rngs)
+        self.attention = SelfAttention(width, heads, groups, mixer, convolution, position, rngs=rngs)
         self.perceptron_norm = nnx.RMSNorm(width, rngs=rngs)
         self.up = nnx.Linear(width, 4 * width, rngs=rngs)
         self.nonlinearity = Nonlinearity(activation)
@@ -131,7 +178,7 @@ class Block(nnx.Module):
 
 
 class Transformer(nnx.Module):
-    """Token embedding, blocks, norm, and logits of the next token; positions by rotation of queries and keys."""
+    """Token embedding, blocks, norm, and logits of the next token."""
 
     def __init__(
         self,
@@ -144,6 +191,7 @@ class Transformer(nnx.Module):
         groups: int | None = None,
         activation: Any = "gelu",
         convolution: int = 0,
+        position: Position = "rotary",
         rngs: nnx.Rngs,
     ):
         """Builds the net.
@@ -157,11 +205,15 @@ class Transformer(nnx.Module):
             groups: of keys and values; as many as heads where not given.
             activation: of the perceptrons.
             convolution: tokens of the short convolution before each attention; 0 for none.
+            position: see `SelfAttention`.
             rngs: its `params` stream.
         """
         self.embed = nnx.Embed(vocabulary, width, rngs=rngs)
         self.blocks = nnx.List(
-            [Block(width, heads, groups or heads, mixer(), activation, convolution, rngs=rngs) for _ in range(layers)]
+            [
+                Block(width, heads, groups or heads, mixer(), activation, convolution, position, rngs=rngs)
+                for _ in range(layers)
+            ]
         )
         self.norm = nnx.RMSNorm(width, rngs=rngs)
         self.head = nnx.Linear(width, vocabulary, use_bias=False, rngs=rngs)

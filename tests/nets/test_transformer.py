@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from actlab.nets.transformer import SelfAttention, ShortConvolution, Transformer, rotate
+from actlab.nets.transformer import SelfAttention, ShortConvolution, Transformer, decayed, rotate, slopes
 
 
 def first(q, k, v):
@@ -22,9 +22,11 @@ def mean(q, k, v):
     return jnp.cumsum(v, axis=1) / jnp.arange(1.0, v.shape[1] + 1)[None, :, None, None]
 
 
-@pytest.mark.parametrize("convolution", [0, 3])
-def test_logits_depend_on_no_later_token(convolution):
-    net = Transformer(11, 16, 2, 2, lambda: mean, groups=1, convolution=convolution, rngs=nnx.Rngs(0))
+@pytest.mark.parametrize(("convolution", "position"), [(0, "rotary"), (3, "linear")])
+def test_logits_depend_on_no_later_token(convolution, position):
+    net = Transformer(
+        11, 16, 2, 2, lambda: mean, groups=1, convolution=convolution, position=position, rngs=nnx.Rngs(0)
+    )
     tokens = jax.random.randint(jax.random.key(1), (2, 9), 0, 11)
     changed = tokens.at[:, 6].add(1) % 11
     graphdef, state = nnx.split(net)
@@ -49,6 +51,19 @@ def test_rotated_scores_depend_on_the_distance_alone():
     for distance in (-3, 0, 5):
         diagonal = np.diagonal(scores, distance)
         np.testing.assert_allclose(diagonal, np.full_like(diagonal, diagonal[0]), rtol=1e-4, atol=1e-4)
+
+
+def test_decayed_scores_fall_by_the_slope_with_each_token_of_distance():
+    q, k = (
+        jax.random.normal(key, (2, 9, heads, 6))
+        for key, heads in zip(jax.random.split(jax.random.key(0)), (4, 2), strict=True)
+    )
+    longer_q, longer_k = decayed(q, k)
+    score = lambda q, k: np.einsum("bihd,bjhd->bhij", q, np.repeat(k, 2, axis=2))  # noqa: E731
+    distance = np.arange(9)[:, None] - np.arange(9)[None, :]
+    expected = score(q, k) / np.sqrt(8) - slopes(4)[None, :, None, None] * distance[None, None]
+    np.testing.assert_allclose(score(longer_q, longer_k) / np.sqrt(8), expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(slopes(4), [2**-2, 2**-4, 2**-6, 2**-8])
 
 
 def test_queries_and_keys_are_of_mean_square_one():

@@ -14,7 +14,7 @@ import optax
 from flax import nnx
 from jaxtyping import Array, Float, Key
 
-from actlab.nets.transformer import Mixer, Transformer
+from actlab.nets.transformer import Mixer, Position, Transformer
 from actlab.systems.attention.attention import Scale, Skip, gated_attention, visited_blocks
 from actlab.systems.attention.dense import dense_attention
 from actlab.systems.attention.gate import Gate
@@ -48,6 +48,7 @@ class Recipe:
         heads: of each attention.
         layers: blocks.
         convolution: tokens of the short convolution before each attention; 0 for none.
+        position: how queries and keys know where they are, see `actlab.nets.transformer.Position`.
         batch: sequences a step.
         steps: of the optimizer.
         learning_rate: of Adam, after the warm-up; falls to 0 as a cosine.
@@ -59,6 +60,7 @@ class Recipe:
     heads: int = 2
     layers: int = 1
     convolution: int = 4
+    position: Position = "rotary"
     batch: int = 32
     steps: int = 200
     learning_rate: float = 5e-3
@@ -136,7 +138,8 @@ def transformer(key: Key[Array, ""], which: str | Gate, vocabulary: int, recipe:
     """An untrained net with this attention; options as for `GatedMixer`."""
     mixer = mixer_maker(which, recipe.heads, **options)
     sizes = (vocabulary, recipe.width, recipe.heads, recipe.layers)
-    return Transformer(*sizes, mixer, convolution=recipe.convolution, rngs=nnx.Rngs(params=key))
+    options = {"convolution": recipe.convolution, "position": recipe.position}
+    return Transformer(*sizes, mixer, **options, rngs=nnx.Rngs(params=key))
 
 
 def train(

@@ -18,7 +18,14 @@ from actlab.systems.circuits.laws import (
     ring_hopf,
     toggle_threshold,
 )
-from actlab.systems.circuits.measures import Adaptation, Pulse, adaptation, log_sensitivities, pulse
+from actlab.systems.circuits.measures import (
+    Adaptation,
+    Pulse,
+    adaptation,
+    half_way_time,
+    log_sensitivities,
+    pulse,
+)
 from actlab.systems.circuits.motifs import (
     LOOPS,
     autoregulation,
@@ -77,6 +84,7 @@ __all__ = [
     "design_times",
     "fano",
     "feed_forward_loop",
+    "half_way_time",
     "hill_curve",
     "hill_of_log",
     "infer",

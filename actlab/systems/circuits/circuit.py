@@ -17,6 +17,7 @@ from actlab.dynamics import Field
 Gate = Literal["and", "or"]
 Levels = dict[str, Any]
 """Concentrations by name."""
+UNIT = al.Interval(0.0, 1.0)
 BECAUSE = "the sign of a regulation is that of its curve, whose values are a promoter's activity"
 
 
@@ -207,10 +208,10 @@ def circuit(*genes: Gene, inputs: tuple[str, ...] = ()) -> Circuit:
 
 
 def _check_curve(curve: Activation) -> None:
-    falling = curve.facts.monotone in ("strictly decreasing", "nonincreasing")
-    al.require(curve, range_within=(0.0, 1.0), because=BECAUSE)
-    if not falling:
-        al.require(curve, nondecreasing=True, because=BECAUSE)
+    facts = curve.facts  # asked for once: of traced parameters they are computed
+    falling = facts.monotone in ("strictly decreasing", "nonincreasing")
+    if not (facts.range == UNIT and (falling or facts.increasing)):
+        al.require(curve, range_within=(0.0, 1.0), nondecreasing=not falling, because=BECAUSE)
 
 
 def check_inputs(circuit: Circuit, inputs: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -55,7 +55,7 @@ STANDARD = Settings()
 class Found(NamedTuple):
     """What one compiled program measures: per seed, save for the map, the pulse and the ring."""
 
-    overshoot: Any
+    rest: Any
     peak_time: Any
     acceleration: Any
     sensitivity: Any
@@ -129,14 +129,15 @@ def _measured(keys: Array, up: Response, down: Response, settings: Settings) -> 
         share = (0.5 * steady - z[half - 1]) / (z[half] - z[half - 1])
         half_time = times[half - 1] + share * (times[half] - times[half - 1])
         step = adaptation(loop, "X", (0.5, 0.6), times)
-        return z[top] / steady, times[top], math.log(2) / half_time, step.sensitivity, step.precision
+        alive = (steady > 0) & (step.before > 0)
+        of_living = (math.log(2) / half_time, step.sensitivity, step.precision)
+        return steady / z[top], times[top], *(jnp.where(alive, v, jnp.nan) for v in of_living), alive
 
     def loops(key: Array) -> tuple[Array, ...]:
         low, high = math.log(0.05), 0.0
         K = jnp.exp(jax.random.uniform(key, (settings.sets, 3), minval=low, maxval=high))
-        found = jax.vmap(one)(K)
-        answering = jnp.mean(jnp.isfinite(found[2]) & ~jnp.isnan(found[3]))
-        return (*(jnp.nanmedian(v) for v in found), answering)
+        *found, alive = jax.vmap(one)(K)
+        return (*(jnp.nanmedian(v) for v in found), jnp.mean(alive))
 
     gene = reactions_of(autoregulation(replace(down, K=0.5)), volume=settings.molecules)
     half_full = {"Y": jnp.asarray(0.5 * settings.molecules)}
@@ -176,7 +177,7 @@ def _measurements(
         "effective Hill coefficient at K": 4 * up.slope(jnp.ones(())),
     }
     return [
-        Measurement("pulse height over steady level, median", name, found.overshoot, "x", "higher", seeds),
+        Measurement("level at rest over the pulse's height, median", name, found.rest, "", "lower", seeds),
         Measurement("precision of adaptation, median", name, found.precision, "", "higher", seeds),
         Measurement("sensitivity to a step, median", name, found.sensitivity, "", "higher", seeds),
         Measurement(ACCELERATION, name, found.acceleration, "x", "higher", seeds),
@@ -223,7 +224,7 @@ def _notes(activation: Activation, up: Response, found: Found, proved: float) ->
     notes = [
         f"{activation.name} {read}.",
         "The pulse does not fall back to the basal level 0: that, and perfect adaptation, are limits of strong "
-        "repression. Blue and red of the map say how far each loop is from it.",
+        "repression. Both colours of the map are distances from it.",
         f"A ring of three repressors is proved to come to rest {rest} (slope bounds against the secant condition); at "
         f"production 8 it swings by {float(found.swing):.2g} of its mean.",
     ]

@@ -114,6 +114,27 @@ def adaptation(
     )
 
 
+def half_way_time(
+    circuit: Circuit, source: str, step: tuple[Any, Any], times: Float[Array, " times"], gene: str = "Z"
+) -> Array:
+    """When a gene's level is first half-way between its levels at rest before and after a step of one input.
+
+    ln 2 / removal for simple regulation: above that the circuit delays, below it accelerates. nan where both levels
+    are equal.
+
+    Args:
+        circuit: feed-forward, without delays, with one input.
+        source: the input.
+        step: its concentrations before and after.
+        times: the steps of the integration, long enough to come to rest.
+        gene: the output.
+    """
+    rest, inputs = steady_state(circuit, {source: step[0]}), {source: step[1]}
+    levels = simulate(circuit, inputs, times, rest).levels
+    half = 0.5 * (rest[gene] + steady_state(circuit, inputs)[gene])
+    return crossing(circuit.field(inputs), times, levels, lambda y: y[gene], half).time
+
+
 def log_sensitivities(measure: Callable[[Circuit], Array], circuit: Circuit) -> Circuit:
     """D ln(measure) / d ln(parameter) for every rate, K and n, as a circuit whose leaves hold them; 0 where one is 0.
 

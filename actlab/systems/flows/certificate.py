@@ -94,7 +94,7 @@ def _laid_out(bijector: VectorBijector, x: Any, condition: Any) -> tuple[Array, 
     x = saturated(checked(x, bijector.name))
     context = bijector._context(condition, x.shape[:-1], x.dtype)
     prepared = bijector.prepared()
-    layers = prepared.layers if isinstance(prepared, Stack) else jax.tree.map(lambda leaf: leaf[None], prepared)
+    layers = prepared.layers if isinstance(prepared, Stack) else jax.tree.map(lambda v: jnp.asarray(v)[None], prepared)
     return x, context, layers
 
 

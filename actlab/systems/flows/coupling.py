@@ -108,12 +108,15 @@ class Featurewise(VectorBijector):
     """A trained function for each feature, the same for all events.
 
     Attributes:
-        raw: (outputs, features): what chooses it.
+        raw: (outputs, features): `pace` times it chooses it.
+        pace: an optimizer such as Adam moves a number by about its learning rate a step, and what a net puts out, made
+            of many numbers, by far more: with a pace of 10 the two keep abreast.
     """
 
     raw: Any
     transform: Transform = field(metadata={"static": True})
     features: int = field(metadata={"static": True})
+    pace: float = field(default=1.0, metadata={"static": True})
 
     @property
     def log_det_bounds(self) -> Interval:
@@ -125,18 +128,17 @@ class Featurewise(VectorBijector):
         """1/m."""
         return 1 / self.transform.lower
 
+    def _bound(self, dtype: Any) -> PerFeature:
+        return PerFeature(self.transform.bind(self.pace * self.raw.astype(dtype)[..., None]), self.features)
+
     def prepared(self) -> VectorBijector:
         """The functions, bound."""
-        return PerFeature(self.transform.bind(self.raw[..., None]), self.features)
+        return self._bound(self.raw.dtype)
 
     def forward_columns(self, x: Columns, context: Context | None) -> tuple[Columns, LogDet]:
         """The function of each coordinate."""
-        return PerFeature(self.transform.bind(self.raw.astype(x.dtype)[..., None]), self.features).forward_columns(
-            x, context
-        )
+        return self._bound(x.dtype).forward_columns(x, context)
 
     def inverse_columns(self, y: Columns, context: Context | None) -> tuple[Columns, LogDet]:
         """The preimage of each coordinate."""
-        return PerFeature(self.transform.bind(self.raw.astype(y.dtype)[..., None]), self.features).inverse_columns(
-            y, context
-        )
+        return self._bound(y.dtype).inverse_columns(y, context)

@@ -90,6 +90,9 @@ class Flow:
         return distrax.Transformed(noise, inverse)
 
 
+PACE = 10.0
+"""Of the functions of single features; see `Featurewise`."""
+
 Layer = Callable[[Key[Array, ""]], VectorBijector]
 
 
@@ -109,6 +112,7 @@ def coupling_flow(
     hidden: Sequence[int] = (64, 64),
     transform: Transform | None = None,
     featurewise: Transform | None = None,
+    marginals: Transform | None = None,
     activation: Any = "relu",
     mixing: str = "lu",
 ) -> Flow:
@@ -122,6 +126,8 @@ def coupling_flow(
         hidden: widths of each conditioner.
         transform: of the moved features; `Mixture()` where not given.
         featurewise: also a trained function for every feature, between mixing and coupling; none where not given.
+        marginals: also a trained function for every feature of the data, before any mixing; none where not given. Few
+            parameters find the atoms, gaps and tails of single features, which the couplings would learn by heart.
         activation: of the conditioners.
         mixing: "lu", "orthogonal", "cayley" or "permutation".
 
@@ -143,7 +149,11 @@ def coupling_flow(
         bent = Featurewise(jnp.zeros((featurewise.outputs, features)), featurewise, features)
         return Composed((mixed, bent, coupling))
 
-    return Flow(stacked(key, layer, layers))
+    couplings = stacked(key, layer, layers)
+    if marginals is None:
+        return Flow(couplings)
+    first = Featurewise(jnp.zeros((marginals.outputs, features)), marginals, features, PACE)
+    return Flow(Composed((first, couplings)))
 
 
 def autoregressive_flow(

@@ -18,8 +18,8 @@ def sigmoid():
 def test_what_is_measured_of_a_sigmoid(sigmoid):
     by_name = {m.name: m for m in sigmoid.measurements}
     assert all(np.all(np.isfinite(m.values)) and m.seeds == (0, 1) for m in sigmoid.measurements)
-    assert sigmoid.measurements[0].name == "pulse height over steady level, median"
-    assert sigmoid.measurements[0].mean > 1
+    assert sigmoid.measurements[0].name == "level at rest over the pulse's height, median"
+    assert 0 < sigmoid.measurements[0].mean < 1  # it falls back, and not to basal
     assert by_name["effective Hill coefficient at K"].mean == pytest.approx(2, rel=1e-4)
     assert by_name[FANO].mean < 0.9  # negative autoregulation is quieter than Poisson
     assert by_name[FANO].mean == pytest.approx(by_name[f"{FANO}, linear noise"].mean, rel=0.25)

@@ -84,7 +84,7 @@ def flows(features: int, layers: int, conditions: int = 0, names: tuple[str, ...
     shape = {"layers": layers, "conditions": conditions}
     couple = functools.partial(coupling_flow, key, features, hidden=(8,), activation="swish", **shape)
     builders = {
-        "affine, featurewise": lambda: couple(transform=Affine(), featurewise=Mixture(3)),
+        "affine, featurewise": lambda: couple(transform=Affine(), featurewise=Mixture(3), marginals=Mixture(3)),
         "mixture": lambda: couple(transform=TRANSFORMS["mixture"], mixing="permutation"),
         "spline": lambda: couple(transform=TRANSFORMS["spline"], mixing="cayley"),
         "autoregressive": lambda: autoregressive_flow(

@@ -75,7 +75,7 @@ def gentle(name: str) -> Flow:
     return jax.jit(lambda key: coupling_flow(key, 4, **options))(jax.random.key(0))
 
 
-GENTLE_CASES = [n if n == "copies" else pytest.param(n, marks=pytest.mark.slow) for n in GENTLE]
+GENTLE_CASES = [n if n == "affine" else pytest.param(n, marks=pytest.mark.slow) for n in GENTLE]
 
 
 @pytest.mark.parametrize("name", GENTLE_CASES)
