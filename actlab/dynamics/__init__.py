@@ -8,6 +8,7 @@ from actlab.dynamics.leaping import langevin, tau_leaping
 from actlab.dynamics.linear_noise import LinearNoise, linear_noise
 from actlab.dynamics.ode import Solution, integrate
 from actlab.dynamics.reactions import Counts, Reactions
+from actlab.dynamics.roots import RootError, Roots, all_roots
 from actlab.dynamics.ssa import Runs, ssa
 
 __all__ = [
@@ -17,8 +18,11 @@ __all__ = [
     "Field",
     "LinearNoise",
     "Reactions",
+    "RootError",
+    "Roots",
     "Runs",
     "Solution",
+    "all_roots",
     "crossing",
     "equilibrium",
     "extreme",

@@ -79,7 +79,12 @@ class Sloped(Activation):
 
     def preimage(self, y: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """The x with f(x) = y."""
-        return al.invert(self, y)
+        return implicit_preimage(_nearest, self, y)
+
+
+def _nearest(activation: Activation, y: Array) -> Array:
+    """By Newton's method; the largest float where the solution is beyond it."""
+    return _finite(al.invert(activation, y))
 
 
 @jax.custom_jvp
