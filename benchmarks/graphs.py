@@ -1,6 +1,6 @@
 """A training step of a two-layer GCN on Cora beside PyTorch Geometric and PyTorch's CSR, on one pinned core.
 
-python benchmarks/graphs.py --folder FOLDER [--steps 100] [--rounds 5] [--peer-python PYTHON]
+python benchmarks/graphs.py --folder FOLDER [--steps 100] [--rounds 5] [--peer-python PYTHON] [--peers pyg torch-csr]
 FOLDER holds cora.npz as `actlab.data.citation.load_citation` reads it. PYTHON has torch and torch_geometric, which may
 be another environment than actlab's.
 
@@ -22,7 +22,8 @@ import time
 from typing import Any
 
 GOALS = {"dense": 1.4, "sparse": 3.0}
-SIDES = {"ours": ("dense", "sparse"), "pyg": ("dense",), "torch-csr": ("sparse",)}
+FEATURES = {"pyg": "dense", "torch-csr": "sparse"}
+"""What each peer is given."""
 
 
 def timed(run: Any, rounds: int, steps: int) -> None:
@@ -162,6 +163,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--peer-python", default=sys.executable)
+    parser.add_argument("--peers", nargs="+", choices=("pyg", "torch-csr"), default=["pyg", "torch-csr"])
     parser.add_argument("--side", help=argparse.SUPPRESS)
     parser.add_argument("--features", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -172,7 +174,8 @@ def main() -> None:
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     environment = os.environ | {"OMP_NUM_THREADS": "1", "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}
     processes = {}
-    for side, kinds in SIDES.items():
+    compared = [FEATURES[name] for name in options.peers]
+    for side, kinds in {"ours": compared, **{name: [FEATURES[name]] for name in options.peers}}.items():
         for features in kinds:
             python = sys.executable if side == "ours" else options.peer_python
             words = [python, __file__, "--folder", options.folder, "--side", side, "--features", features]
@@ -190,7 +193,7 @@ def main() -> None:
     medians = {name: statistics.median(times[1:]) for name, times in found.items()}
     for (side, features), value in medians.items():
         print(f"{side:10s} {features:7s} {value:7.2f} CPU ms a step")
-    for side, features in (("pyg", "dense"), ("torch-csr", "sparse")):
+    for side, features in zip(options.peers, compared, strict=True):
         ratio, goal = medians[side, features] / medians["ours", features], GOALS[features]
         print(f"{features}: {ratio:.2f} times {side}, goal {goal} {'reached' if ratio >= goal else 'missed'}")
     return None
