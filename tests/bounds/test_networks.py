@@ -78,7 +78,12 @@ def contains(found, values):
     return bool(jnp.all((found.lower[None] <= values) & (values <= found.upper[None])))
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
+LONG = ("sin", "heaviside", "mish")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.exhaustive) if n in LONG else n for n in ACTIVATIONS]
+)
 def test_nothing_escapes(name):
     f = al.get(name)
     cases = [(MLP([5, 12, 12, 3], f, rngs=nnx.Rngs(1)), (5,))]
@@ -132,6 +137,7 @@ def test_gradients_are_finite():
         assert any(bool(jnp.any(g != 0)) for g in jax.tree.leaves(gradient))
 
 
+@pytest.mark.exhaustive
 def test_optimized_slopes_are_sound_and_no_wider():
     model = MLP([5, 10, 10, 3], al.tanh, rngs=nnx.Rngs(3))
     net, b = network(model, (5,)), box((5,))

@@ -19,7 +19,7 @@ def test_configurations_are_valid(name: str) -> None:
         load(CONFIGS / f"{name}.toml", ["steps=0"])
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_sparse_views_when_small(tmp_path: Path) -> None:
     small = ["edge=16", "views=[8]", "seeds=2", "steps=5", "tv_steps=5", "strengths=[1.0]", "tv_strengths=[1.0]"]
     experiment, settings = load(CONFIGS / "sparse.toml", small)

@@ -154,13 +154,13 @@ class Elementwise(Bijector):
     def round_trip_bound(self, x: Any) -> Float[Array, "*shape"]:
         """Bounds |inverse(forward(x)) - x| in the dtype of x, by the slope at x: what rounding does to f, over f'.
 
-        Processors may take subnormal numbers for 0, which the last term allows for.
+        Processors may take subnormal numbers for 0, inside of f too, which the last term allows for.
         """
         x = checked(x, self.name)
         y, log_slope = value_and_log_slope(self.activation, x)
         origin = jnp.abs(self.activation.evaluate(jnp.zeros_like(x)))
         relative = ROUNDINGS * jnp.finfo(x.dtype).eps * (jnp.abs(x) + (jnp.abs(y) + origin) * jnp.exp(-log_slope))
-        return relative + jnp.finfo(x.dtype).tiny * (1 + jnp.exp(-log_slope))
+        return relative + jnp.finfo(x.dtype).tiny * (1 + 1 / jnp.asarray(self.slope.lower, x.dtype))
 
     def a_priori_round_trip_bound(self, x: Any) -> Float[Array, "*shape"]:
         """As `round_trip_bound` by [m, M] alone: proportional to |x| M/m, plus |f(0)| / m."""
@@ -168,7 +168,7 @@ class Elementwise(Bijector):
         lower, upper = (jnp.asarray(v, x.dtype) for v in (self.slope.lower, self.slope.upper))
         origin = jnp.abs(self.activation.evaluate(jnp.zeros_like(x)))
         relative = ROUNDINGS * jnp.finfo(x.dtype).eps * (jnp.abs(x) * (1 + upper / lower) + 2 * origin / lower)
-        return relative + jnp.finfo(x.dtype).tiny * (1 + 1 / lower)
+        return relative + jnp.finfo(x.dtype).tiny * (2 + 1 / lower)
 
     def forward_and_log_det(self, x: Any, condition: Any = None) -> tuple[Array, Array]:
         """f(x) and log f'(x), each of the shape of x."""

@@ -23,6 +23,7 @@ TINY = Settings(
 )
 
 
+@pytest.mark.exhaustive
 def test_a_relu_gate_recalls_keeps_few_pairs_and_skips_without_changing_a_bit():
     by_name = {m.name: m for m in evaluate("relu", (0, 1), TINY).measurements}
     assert by_name["recall accuracy"].mean > 75  # guessing one of five values is right in a fifth

@@ -14,7 +14,7 @@ from actlab.systems.uncertainty.model import HeadedMLP
 
 
 @pytest.mark.parametrize(
-    "names", [("autoregressive",), pytest.param(("spline", "mixture", "residual"), marks=pytest.mark.slow)]
+    "names", [("autoregressive",), pytest.param(("spline", "mixture", "residual"), marks=pytest.mark.exhaustive)]
 )
 def test_samples_have_the_density_that_log_prob_gives(names):
     key = jax.random.key(1)

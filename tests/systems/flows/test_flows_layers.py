@@ -105,7 +105,7 @@ def test_residual_layers_contract_whatever_their_net_has_learned(float64):
     assert np.median(np.abs(slope - rough)) < 1e-8  # elu bends at 0
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_estimate_of_a_residual_log_determinant_is_off_by_its_proved_bias_at_most(float64):
     layer = jax.jit(lambda key: residual(key, 4, hidden=(16,), lipschitz=0.9))(jax.random.key(3))
     x = jax.random.normal(jax.random.key(4), (5, 4))

@@ -31,7 +31,7 @@ def some(dtype, which: str) -> dict[str, Elementwise]:
     return {n: b for n, b in members(dtype).items() if (n in FEW) == (which == "few")}
 
 
-SOME = pytest.mark.parametrize("which", ["few", pytest.param("rest", marks=pytest.mark.slow)])
+SOME = pytest.mark.parametrize("which", ["few", pytest.param("rest", marks=pytest.mark.exhaustive)])
 """Every inverse costs seconds of compilation."""
 
 
@@ -69,7 +69,10 @@ def test_round_trips_log_determinants_and_bounds(dtype, which):
         # Images that underflow come back as 0, and a float's neighbour can lie on the other side of a kink.
         near = (np.abs(POINTS) < 20) & (np.abs(POINTS) > 1e3 * np.finfo(np.float32).tiny)
         kinks = 2 if "leaky" in name else 0
-        wrong = np.abs(log_det + inverse_log_det)[near] > 2e3 * np.finfo(dtype).eps ** 0.9
+        allowed = 2e3 * np.finfo(dtype).eps ** 0.9
+        if "sine" in name:  # whose slope turns quickly where it is small: log f' moves by f''/f' times the error in x
+            allowed = allowed + (3.0 - 0.05) / 2 / 0.05 * bound[near]
+        wrong = np.abs(log_det + inverse_log_det)[near] > allowed
         assert wrong.sum() <= kinks, name
 
 

@@ -74,6 +74,7 @@ def test_characteristic_polynomial_is_that_of_the_jacobian(float64):
         np.testing.assert_allclose(jnp.stack(characteristic(neuron)(voltage)), expected, rtol=1e-10)
 
 
+@pytest.mark.exhaustive
 def test_derivatives_of_bifurcation_points_are_those_of_differences(onset, float64):
     def currents(neuron):
         return np.array([b.current for b in bifurcations(neuron)])
