@@ -26,7 +26,10 @@ def intervals() -> tuple[np.ndarray, np.ndarray]:
     return lower, np.maximum(lower, upper)
 
 
-@pytest.mark.parametrize("name", KNOWN)
+# Each is a program of its own to compile: a third of them every time, all of them among the exhaustive tests.
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.exhaustive) if k % 3 else n for k, n in enumerate(KNOWN)]
+)
 def test_lines_and_range_contain_the_function(name):
     f = KNOWN[name]
     low, high = intervals()

@@ -36,7 +36,7 @@ SOME = pytest.mark.parametrize("which", ["few", pytest.param("rest", marks=pytes
 
 
 @SOME
-@pytest.mark.parametrize("dtype", [np.float32, pytest.param(np.float64, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("dtype", [np.float32, pytest.param(np.float64, marks=pytest.mark.exhaustive)])
 def test_round_trips_log_determinants_and_bounds(dtype, which):
     with jax.enable_x64(dtype is np.float64):
         x = jnp.asarray(POINTS, dtype)
