@@ -103,7 +103,7 @@ def evaluate(
         started("proof", activation.name)
         known = prove_facts(activation)
         activations.append(known.activation)
-        profiles.append(_profile(known, number < len(subjects), certificates))
+        profiles.append(_profile(activation, known, number < len(subjects), certificates))
     plan = [systems.load(name) for name in names]
     tasks = [(s, a) for s in plan for a in (None, *activations)]
     clock, found, spent = _Clock(), {}, dict.fromkeys(names, 0.0)
@@ -127,10 +127,11 @@ def evaluate(
     return Results(tuple(profiles), tuple(gathered), run)
 
 
-def _profile(known: ProvedFacts, subject: bool, certificates: Path | None) -> Profile:
-    """The profile of an activation with what is proved of it; its certificate is written."""
-    profile = describe(known.activation, "subject" if subject else "baseline")
-    profile = replace(profile, facts={**profile.facts, "standing": known.facts.standing}, remark=known.remark)
+def _profile(activation: Activation, known: ProvedFacts, subject: bool, certificates: Path | None) -> Profile:
+    """The profile of an activation as its author describes it, with what is proved of it; writes the certificate."""
+    profile = describe(activation, "subject" if subject else "baseline")
+    facts = describe(known.activation, portrait=False).facts
+    profile = replace(profile, facts={**facts, "standing": known.facts.standing}, remark=known.remark)
     if certificates is None or known.certificate is None:
         return profile
     certificates.mkdir(parents=True, exist_ok=True)

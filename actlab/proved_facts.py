@@ -38,18 +38,19 @@ def prove_facts(activation: Activation) -> ProvedFacts:
     """
     facts = activation.facts
     try:
+        if facts.standing == "declared" and facts.gradient == "exact":
+            confirmation = confirm(activation, tier="proved", loose=True)
+            if not confirmation.open:
+                return ProvedFacts(activation, replace(facts, standing="proved"), confirmation.certificate)
+            remark = f"The proof leaves open: {'; '.join(confirmation.open)}."
+            return ProvedFacts(activation, facts, confirmation.certificate, remark)
         certificate = prove(activation)
     except (UnsupportedPrimitiveError, UndefinedError) as error:
         return ProvedFacts(activation, facts, remark=f"Nothing is proved: {error}.")
-    if facts.standing == "unknown" and jax.tree.leaves(activation):
+    if facts.standing != "unknown":
+        remark = "" if facts.standing == "proved" else "Proved of the function; its gradient is a declared surrogate."
+        return ProvedFacts(activation, facts, certificate, remark)
+    if jax.tree.leaves(activation):
         return ProvedFacts(activation, facts, certificate, "Proved for the present values of its parameters alone.")
-    if facts.standing == "unknown":
-        proved = Certified(activation, certificate)
-        return ProvedFacts(proved, proved.facts, certificate)
-    if facts.standing == "declared" and facts.gradient == "exact":
-        left = confirm(activation, tier="proved", certificate=certificate, loose=True).open
-        if not left:
-            return ProvedFacts(activation, replace(facts, standing="proved"), certificate)
-        return ProvedFacts(activation, facts, certificate, f"The proof leaves open: {'; '.join(left)}.")
-    remark = "" if facts.standing == "proved" else "Proved of the function; its gradient is a declared surrogate."
-    return ProvedFacts(activation, facts, certificate, remark)
+    proved = Certified(activation, certificate)
+    return ProvedFacts(proved, proved.facts, certificate)

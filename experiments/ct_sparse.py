@@ -28,6 +28,7 @@ from actlab.systems.tomography import (
     simulate,
 )
 from actlab.systems.tomography.contest import Method, fbp, poisson_map, sart_clipped, sirt_clipped, tv
+from actlab.systems.tomography.evaluation import negative_marks
 from actlab.systems.tomography.geometry import Geometry
 from actlab.systems.tomography.image_quality import negative_share, psnr, ssim
 from actlab.systems.tomography.phantoms import Phantom
@@ -152,12 +153,18 @@ def _title(views: int) -> str:
 
 
 def _panels(name: str, image: np.ndarray, truth: np.ndarray, views: int) -> list[Figure]:
-    marks = image < 0
-    marked = {"marks": marks, "mark_label": "negative pixels"} if marks.any() else {}
     limits = (float(truth.min()), float(truth.max()))
     residual = _rounded(image - truth)
     return [
-        Heatmap(_title(views), name, _rounded(image), colours="grey", value_label="1/mm", limits=limits, **marked),
+        Heatmap(
+            _title(views),
+            name,
+            _rounded(image),
+            colours="grey",
+            value_label="1/mm",
+            limits=limits,
+            **negative_marks(image),
+        ),
         Heatmap(f"{_title(views)}: residual", name, residual, colours="diverging", limits=(-0.005, 0.005)),
     ]
 

@@ -26,6 +26,7 @@ from actlab.systems.tomography import Exposure, Geometry, parallel_beam, project
 from actlab.systems.tomography.calibration import binned, centre_by_mass, exposure_of_frames, photons_per_count
 from actlab.systems.tomography.contest import choose, fbp, poisson_map, sart_clipped, sirt_clipped, tv
 from actlab.systems.tomography.counts import deviance
+from actlab.systems.tomography.evaluation import negative_marks
 from actlab.systems.tomography.posterior import Recipe, typical_attenuation
 from actlab.systems.tomography.priors import log_tv, smoothed_tv
 
@@ -172,8 +173,6 @@ def _claims(scores: dict[str, Measurement], measured: list[Measurement], every: 
 
 
 def _panel(name: str, image: np.ndarray, every: int) -> Heatmap:
-    marks = image < 0
-    marked = {"marks": marks, "mark_label": "negative pixels"} if marks.any() else {}
     return Heatmap(
         f"Tooth, slice 0, 1/{every} of the views",
         name,
@@ -181,5 +180,5 @@ def _panel(name: str, image: np.ndarray, every: int) -> Heatmap:
         colours="grey",
         value_label="1 / detector bin",
         limits=(0.0, 0.012),
-        **marked,
+        **negative_marks(image),
     )

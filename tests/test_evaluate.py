@@ -75,6 +75,7 @@ def test_two_activations_of_one_name_are_refused(two_systems) -> None:
 
 def test_facts_are_proved_first_and_the_certificates_kept(two_systems, tmp_path) -> None:
     def bump(x):
+        """A bump of mine."""
         return x / (1 + x * x)
 
     started: list[tuple[str, str]] = []
@@ -89,6 +90,7 @@ def test_facts_are_proved_first_and_the_certificates_kept(two_systems, tmp_path)
     )
     assert started[:2] == [("proof", "bump"), ("proof", "tanh")]
     assert results.systems[0].evaluations["bump"].refused is None  # the toy demands a bounded slope, and it is proved
+    assert results.activations[0].doc == "A bump of mine."
     for profile in results.activations:
         assert profile.facts["standing"] == "proved"
         verdict = check((tmp_path / profile.certificate).read_text(), retrace=profile.name == "tanh")

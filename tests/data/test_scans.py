@@ -96,7 +96,7 @@ def test_dicom(tmp_path: Path) -> None:
 def test_the_tooth(shared_data: Path) -> None:
     path = shared_data / "tomopy_tooth.npz"
     if not path.is_file():
-        pytest.skip("no tooth here")
+        pytest.skip(f"needs TomoPy's example scan as {path}, which is not shipped with the package")
     scan = load_scan(path)
     assert scan.frames.shape == (181, 2, 640)
     assert scan.angles[-1] < np.pi

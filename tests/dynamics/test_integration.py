@@ -96,7 +96,9 @@ def test_an_extreme_at_an_end_is_none():
 def test_delayed_growth_against_the_method_of_steps():
     # y' = -y(t - 1), y = 1 before: 1 - t, then 1 - t + (t-1)^2/2, then one cubic more.
     def error(steps):
-        field = lambda t, y, past: jax.tree.map(jnp.negative, past[0])  # noqa: E731
+        def field(t, y, past):
+            return jax.tree.map(jnp.negative, past[0])
+
         times, y = rk4_delayed(field, {"y": 1.0}, 3.0 / steps, steps, (1.0,))
         exact = (
             1 - times + jnp.where(times > 1, (times - 1) ** 2 / 2, 0) - jnp.where(times > 2, (times - 2) ** 3 / 6, 0)
@@ -107,12 +109,16 @@ def test_delayed_growth_against_the_method_of_steps():
 
 
 def test_delayed_steps_are_of_fourth_order_and_two_delays_agree_with_one():
-    def end(steps):
-        field = lambda t, y, past: -past[0] * (1 + y) + 0.1 * (past[1] - past[0]) * 0  # noqa: E731
-        return rk4_delayed(field, jnp.asarray(0.5), 4.0 / steps, steps, (1.0, 2.0))[1][-1]
+    def end(steps, delays=(1.0, 2.0), used=0):
+        def field(t, y, past):
+            return -past[used] * (1 + y)
+
+        return rk4_delayed(field, jnp.asarray(0.5), 4.0 / steps, steps, delays)[1][-1]
 
     a, b, c = end(32), end(64), end(128)
     assert float((a - b) / (b - c)) == pytest.approx(16, rel=0.2)
+    assert float(end(32, used=1)) == pytest.approx(float(end(32, (2.0,))), rel=1e-12)
+    assert float(end(32, used=1)) != pytest.approx(float(a), rel=1e-3)
     with pytest.raises(DelayError, match="no positive multiple of the step"):
         rk4_delayed(lambda t, y, past: -past[0], jnp.asarray(1.0), 0.3, 4, (1.0,))
 

@@ -59,7 +59,10 @@ def test_decayed_scores_fall_by_the_slope_with_each_token_of_distance():
         for key, heads in zip(jax.random.split(jax.random.key(0)), (4, 2), strict=True)
     )
     longer_q, longer_k = decayed(q, k)
-    score = lambda q, k: np.einsum("bihd,bjhd->bhij", q, np.repeat(k, 2, axis=2))  # noqa: E731
+
+    def score(q, k):
+        return np.einsum("bihd,bjhd->bhij", q, np.repeat(k, 2, axis=2))
+
     distance = np.arange(9)[:, None] - np.arange(9)[None, :]
     expected = score(q, k) / np.sqrt(8) - slopes(4)[None, :, None, None] * distance[None, None]
     np.testing.assert_allclose(score(longer_q, longer_k) / np.sqrt(8), expected, rtol=1e-4, atol=1e-4)

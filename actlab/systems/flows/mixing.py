@@ -20,13 +20,8 @@ MOST = 2.0
 """Largest |logarithm| of a pivot of `LU`."""
 
 
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True, eq=False)
-class Permutation(VectorBijector):
-    """The features in another order: y[i] = x[order[i]]."""
-
-    order: Any
-    features: int = field(metadata={"static": True})
+class _Isometry(VectorBijector):
+    """What keeps lengths and volumes."""
 
     @property
     def inverse_lipschitz(self) -> Any:
@@ -37,6 +32,15 @@ class Permutation(VectorBijector):
     def log_det_bounds(self) -> Interval:
         """0."""
         return Interval(jnp.zeros(()), jnp.zeros(()))
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, eq=False)
+class Permutation(_Isometry):
+    """The features in another order: y[i] = x[order[i]]."""
+
+    order: Any
+    features: int = field(metadata={"static": True})
 
     def forward_columns(self, x: Columns, context: Context | None) -> tuple[Columns, LogDet]:
         """Reordered."""
@@ -49,21 +53,11 @@ class Permutation(VectorBijector):
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
-class Rotation(VectorBijector):
+class Rotation(_Isometry):
     """Multiplication by an orthogonal matrix."""
 
     matrix: Any
     features: int = field(metadata={"static": True})
-
-    @property
-    def inverse_lipschitz(self) -> Any:
-        """1."""
-        return 1.0
-
-    @property
-    def log_det_bounds(self) -> Interval:
-        """0."""
-        return Interval(jnp.zeros(()), jnp.zeros(()))
 
     def forward_columns(self, x: Columns, context: Context | None) -> tuple[Columns, LogDet]:
         """The product."""
@@ -74,22 +68,12 @@ class Rotation(VectorBijector):
         return jnp.matmul(self.matrix.T.astype(y.dtype), y, precision=EXACT), jnp.zeros(y.shape[1:], y.dtype)
 
 
-class _Orthogonal(VectorBijector):
+class _Orthogonal(_Isometry):
     """What maps parameters to an orthogonal matrix."""
 
     def matrix(self) -> Array:
         """The orthogonal matrix."""
         raise NotImplementedError
-
-    @property
-    def inverse_lipschitz(self) -> Any:
-        """1."""
-        return 1.0
-
-    @property
-    def log_det_bounds(self) -> Interval:
-        """0."""
-        return Interval(jnp.zeros(()), jnp.zeros(()))
 
     def prepared(self) -> VectorBijector:
         """The rotation."""

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 from actlab.dynamics import all_roots
 from actlab.systems.neurons.conductance import Neuron
 
+Tensors = Callable[[float], tuple[np.ndarray, np.ndarray, np.ndarray]]
 LARGEST = 4
 """Dimensions for which the Hurwitz determinant is written out."""
 
@@ -68,10 +69,11 @@ def bifurcations(neuron: Neuron) -> tuple[Bifurcation, ...]:
     Source: Kuznetsov 2004, Elements of Applied Bifurcation Theory, sections 3.2, 3.4 and 5.4.
     """
     with jax.enable_x64(True):
+        tensors = _derivatives(neuron)
         folds = all_roots(neuron.current, *neuron.voltages, order=1, name=f"{neuron.name}: I'(V)").points
-        found = [_saddle_node(neuron, float(v)) for v in folds]
+        found = [_saddle_node(neuron, tensors, float(v)) for v in folds]
         turning = all_roots(hurwitz(neuron), *neuron.voltages, name=f"{neuron.name}: Hurwitz determinant").points
-        found += [h for h in (_hopf(neuron, float(v)) for v in turning) if h is not None]
+        found += [h for h in (_hopf(neuron, tensors, float(v)) for v in turning) if h is not None]
     return tuple(sorted(found, key=lambda b: b.current))
 
 
@@ -148,9 +150,9 @@ def _expanded(shifts: list[Any]) -> list[Any]:
     return found
 
 
-def _saddle_node(neuron: Neuron, voltage: float) -> Bifurcation:
+def _saddle_node(neuron: Neuron, tensors: Tensors, voltage: float) -> Bifurcation:
     current = float(neuron.current(voltage))
-    jacobian, quadratic, _ = _derivatives(neuron, current, voltage)
+    jacobian, quadratic, _ = tensors(voltage)
     right, left = _null(jacobian), _null(jacobian.T)
     right = right / right[0]  # the direction's voltage is the coordinate
     left = left / (left @ right)
@@ -158,9 +160,9 @@ def _saddle_node(neuron: Neuron, voltage: float) -> Bifurcation:
     return Bifurcation("saddle-node", current, voltage, 0.0, float(a))
 
 
-def _hopf(neuron: Neuron, voltage: float) -> Bifurcation | None:
+def _hopf(neuron: Neuron, tensors: Tensors, voltage: float) -> Bifurcation | None:
     current = float(neuron.current(voltage))
-    A, B, C = _derivatives(neuron, current, voltage)
+    A, B, C = tensors(voltage)
     values, vectors = (np.asarray(v, np.complex128) for v in np.linalg.eig(A))
     k = int(np.argmin(np.where(np.imag(values) > 0, np.abs(np.real(values)), np.inf)))
     omega = float(values[k].imag)
@@ -181,21 +183,22 @@ def _hopf(neuron: Neuron, voltage: float) -> Bifurcation | None:
     return Bifurcation("Hopf", current, voltage, 1e3 * omega / (2 * np.pi), float((0.5 * p @ cubic).real))
 
 
-def _derivatives(neuron: Neuron, current: float, voltage: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """First, second and third derivatives of the right-hand side at an equilibrium."""
+def _derivatives(neuron: Neuron) -> Tensors:
+    """Voltage -> first, second and third derivatives of the right-hand side at its equilibrium; compiled once."""
 
-    @jax.jit
-    def tensors(state: Array) -> tuple[Array, Array, Array]:
-        def field(y: Array) -> Array:
-            return neuron.field(current)(0.0, y)
+    def field(y: Array) -> Array:
+        return neuron.field(0.0)(0.0, y)  # the current adds a constant
 
-        first = jax.jacfwd(field)
-        second = jax.jacfwd(first)
-        return first(state), second(state), jax.jacfwd(second)(state)
+    first = jax.jacfwd(field)
+    second = jax.jacfwd(first)
+    third = jax.jacfwd(second)
+    at = jax.jit(lambda voltage: [d(neuron.state(voltage)) for d in (first, second, third)])
 
-    found = tensors(neuron.state(jnp.asarray(voltage, jnp.float64)))
-    a, b, c = (np.asarray(v, np.float64) for v in found)
-    return a, b, c
+    def tensors(voltage: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        a, b, c = (np.asarray(v, np.float64) for v in at(jnp.asarray(voltage, jnp.float64)))
+        return a, b, c
+
+    return tensors
 
 
 def _null(matrix: np.ndarray) -> np.ndarray:

@@ -191,12 +191,16 @@ def search_measurements(
 
 def reconstruction_panels(name: str, image: Array, truth: Array) -> list[Heatmap]:
     """The image with its negative pixels marked, and its residual."""
-    marks = np.asarray(image < 0)
-    marked = {"marks": marks, "mark_label": "negative pixels"} if marks.any() else {}
     return [
-        Heatmap(RECONSTRUCTION, name, _short(image), colours="grey", **marked),
+        Heatmap(RECONSTRUCTION, name, _short(image), colours="grey", **negative_marks(image)),
         Heatmap(RESIDUAL, name, _short(image - truth), colours="diverging"),
     ]
+
+
+def negative_marks(image: Array | np.ndarray) -> dict[str, Any]:
+    """What marks the negative pixels in a `Heatmap`; empty where there is none."""
+    marks = np.asarray(image < 0)
+    return {"marks": marks, "mark_label": "negative pixels"} if marks.any() else {}
 
 
 def _short(values: Array) -> np.ndarray:

@@ -41,7 +41,10 @@ def bits(tree) -> list[bytes]:
 
 def different_words(a, b):
     """How many float32 numbers of two trees differ, as bits: -0 is not 0."""
-    words = lambda x: jax.lax.bitcast_convert_type(x, jnp.uint32)  # noqa: E731
+
+    def words(x):
+        return jax.lax.bitcast_convert_type(x, jnp.uint32)
+
     return sum(jnp.sum(words(x) != words(y)) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
 
 
