@@ -69,8 +69,9 @@ class Measurement:
         mine, theirs = (dict(zip(m.seeds, m.values, strict=True)) for m in (self, other))
         pair = np.array([[mine[s], theirs[s]] for s in shared])
         values = pair[:, 0] - pair[:, 1]
-        # Two equal quantities summed in another order differ in their last bits: no difference that counts.
-        values = np.where(np.abs(values) <= ROUNDING * np.abs(pair).max(1), 0.0, values)
+        # Two equal quantities summed in another order differ in their last bits: no difference that counts. Strictly
+        # less, so that the difference from an infinite value stays infinite.
+        values = np.where(np.abs(values) < ROUNDING * np.abs(pair).max(1), 0.0, values)
         return Measurement(
             self.name, f"{self.activation} - {other.activation}", values, self.unit, self.better, tuple(shared)
         )

@@ -82,3 +82,4 @@ def test_a_difference_in_the_last_bits_is_none():
     assert a.values[0] != b.values[0]
     np.testing.assert_array_equal(a.minus(b).values, [0.0, 0.25])
     assert measured([0.3 + 1e-9, 0.5]).minus(b).values[0] > 0
+    np.testing.assert_array_equal(measured([np.inf, 0.0]).minus(measured([1.0, 0.0])).values, [np.inf, 0.0])
