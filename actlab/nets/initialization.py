@@ -27,4 +27,5 @@ def set_kernels(key: Key[Array, ""], layers: Sequence[Any], gains: Sequence[Any]
     for layer, shape, gain in zip(layers, shapes, gains, strict=True):
         count = math.prod(shape)
         values, draw = draw[:count], draw[count:]
-        layer.kernel[...] = gain / math.sqrt(math.prod(shape[:-1])) * values.reshape(shape)
+        scaled = gain / math.sqrt(math.prod(shape[:-1])) * values.reshape(shape)
+        layer.kernel[...] = scaled.astype(layer.kernel[...].dtype)  # drawn in float64 where that is enabled

@@ -15,6 +15,7 @@ NAMES: tuple[str, ...] = (
     "signal",
     "circuits",
     "neurons",
+    "distillation",
 )
 
 
