@@ -1,0 +1,57 @@
+"""Measures of maps themselves: how sparse, how concentrated, how alike. Each over all but the first axis of a batch."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+def _rows(maps: Array) -> Array:
+    return jnp.abs(maps.reshape(maps.shape[0], -1))
+
+
+def gini(maps: Float[Array, "batch *shape"]) -> Float[Array, " batch"]:
+    """Gini index of the absolute values: 0 where all are equal, 1 - 1/n where one holds all; NaN for a map of zeros.
+
+    Source: Hurley & Rickard 2009, arXiv:0811.4706, table 1; Chalasani et al. 2020, arXiv:1810.06583.
+    """
+    sizes = jnp.sort(_rows(maps), axis=1)
+    n = sizes.shape[1]
+    rank = jnp.arange(1, n + 1, dtype=sizes.dtype)[None]
+    total = jnp.sum(sizes, axis=1)
+    return jnp.where(total > 0, jnp.sum(sizes * (2 * rank - n - 1), axis=1) / (n * total), jnp.nan)
+
+
+def zero_fraction(maps: Float[Array, "batch *shape"]) -> Float[Array, " batch"]:
+    """The share of entries that are exactly 0."""
+    return jnp.mean(_rows(maps) == 0, axis=1)
+
+
+def complexity(maps: Float[Array, "batch *shape"]) -> Float[Array, " batch"]:
+    """Entropy, in nats, of the absolute values as shares: 0 where one holds all, log n where all are equal.
+
+    Source: Bhatt, Weller & Moura 2020, arXiv:2005.00631, definition 5.
+    """
+    rows = _rows(maps)
+    total = jnp.sum(rows, axis=1, keepdims=True)
+    share = rows / jnp.where(total > 0, total, 1)
+    entropy = jnp.sum(jax.scipy.special.entr(share), axis=1)
+    return jnp.where(total[:, 0] > 0, entropy, jnp.nan)
+
+
+def rank_correlation(
+    maps: Float[Array, "batch *shape"], others: Float[Array, "batch *shape"], absolute: bool = True
+) -> Float[Array, " batch"]:
+    """Spearman's correlation of two maps of each example, ties given their mean rank.
+
+    Args:
+        maps: of one net.
+        others: of another net, or by another method.
+        absolute: of the absolute values.
+    """
+    pair = [(_rows(m) if absolute else m.reshape(m.shape[0], -1)) for m in (maps, others)]
+    ranks = [jax.vmap(lambda v: jax.scipy.stats.rankdata(v))(p) for p in pair]
+    a, b = (r - jnp.mean(r, axis=1, keepdims=True) for r in ranks)
+    norm = jnp.linalg.norm(a, axis=1) * jnp.linalg.norm(b, axis=1)
+    return jnp.where(norm > 0, jnp.sum(a * b, axis=1) / jnp.where(norm > 0, norm, 1), jnp.nan)

@@ -1,0 +1,96 @@
+"""Measures against their definitions; the bound of a gradient's change against search."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.stats
+from flax import nnx
+
+import actlab.activations as al
+from actlab.bounds import network
+from actlab.nets import MLP
+from actlab.systems.saliency import (
+    SaliencyError,
+    cascading_randomization,
+    class_score,
+    complexity,
+    gini,
+    gradient,
+    gradient_lipschitz,
+    infidelity,
+    largest_change,
+    perturbation_curve,
+    rank_correlation,
+    sensitivity_max,
+    zero_fraction,
+)
+
+
+def test_sparsity_by_the_definitions():
+    n = 8
+    maps = jnp.stack([jnp.ones(n), jnp.zeros(n).at[3].set(-2.0), jnp.zeros(n), jnp.arange(n, dtype=jnp.float32)])
+    np.testing.assert_allclose(gini(maps), [0, 1 - 1 / n, np.nan, _mean_difference(np.arange(n))], atol=1e-6)
+    np.testing.assert_allclose(zero_fraction(maps), [0, 7 / 8, 1, 1 / 8])
+    share = np.arange(n) / np.arange(n).sum()
+    np.testing.assert_allclose(complexity(maps), [np.log(n), 0, np.nan, scipy.stats.entropy(share)], atol=1e-6)
+
+
+def _mean_difference(values):
+    """Gini by its other definition: half the relative mean difference."""
+    return np.abs(values[:, None] - values[None]).mean() / (2 * values.mean())
+
+
+def test_rank_correlation_is_scipys():
+    rng = np.random.default_rng(0)
+    a, b = np.round(rng.normal(size=(3, 20)), 1), np.round(rng.normal(size=(3, 20)), 1)
+    found = rank_correlation(jnp.asarray(a), jnp.asarray(b), absolute=False)
+    np.testing.assert_allclose(
+        found, [scipy.stats.spearmanr(u, v).statistic for u, v in zip(a, b, strict=True)], atol=1e-6
+    )
+
+
+def test_a_linear_score_is_told_faithfully():
+    coefficients = jnp.array([3.0, -1.0, 2.0, 0.5])
+    score = lambda x: x @ coefficients  # noqa: E731
+    x = jnp.array([[1.0, 2.0, -1.0, 4.0]])
+    maps = x * coefficients[None]
+    assert infidelity(score, x, gradient(score, x), jax.random.key(0))[0] < 1e-10
+    wrong = jnp.array([[0.0, -1.0, 2.0, 0.5]])  # misses 3 x_0: E (3 I_0)^2 = 9 deviation^2
+    missed = infidelity(score, x, wrong, jax.random.key(0), deviation=0.2, samples=4000)[0]
+    np.testing.assert_allclose(missed, 9 * 0.04, rtol=0.1)
+    assert sensitivity_max(lambda x: gradient(score, x), x, jax.random.key(1))[0] == 0
+    order = np.sort(np.asarray(maps)[0])[::-1]
+    deletion = perturbation_curve(score, x, maps, steps=4)[:, 0]
+    np.testing.assert_allclose(deletion, maps.sum() - np.concatenate([[0], np.cumsum(order)]), atol=1e-5)
+    insertion = perturbation_curve(score, x, maps, steps=4, insert=True)[:, 0]
+    np.testing.assert_allclose(insertion, np.concatenate([[0], np.cumsum(order)]), atol=1e-5)
+    with pytest.raises(SaliencyError, match="steps = 5 must be from 1 to the 4 entries"):
+        perturbation_curve(score, x, maps, steps=5)
+
+
+@pytest.mark.parametrize("name", ["softplus", "tanh"])
+def test_no_search_beats_the_certified_change_of_a_gradient(name):
+    model = MLP((6, 12, 12, 3), al.get(name), rngs=nnx.Rngs(2))
+    bound = jax.jit(lambda: gradient_lipschitz(network(model, (6,)), jnp.eye(3)[1]))()
+    score = class_score(model, jnp.ones(1000, jnp.int32))
+    x = 2 * jax.random.normal(jax.random.key(0), (1000, 6))
+    found, distance = jax.jit(lambda x: largest_change(score, x, jax.random.key(1), radius=0.5))(x)
+    assert np.all(distance > 0)
+    assert 0.01 * bound < found.max() <= bound
+
+
+def test_kinks_have_no_such_bound():
+    with pytest.raises(al.FactError):
+        gradient_lipschitz(network(MLP((6, 12, 3), al.relu, rngs=nnx.Rngs(0)), (6,)), jnp.eye(3)[0])
+
+
+def test_randomized_layers_change_the_map_of_a_gradient_and_not_that_of_the_input():
+    model = MLP((20, 32, 32, 4), al.relu, rngs=nnx.Rngs(0))
+    x = jax.random.normal(jax.random.key(0), (8, 20))
+    labels = jnp.arange(8) % 4
+    of_gradient = cascading_randomization(lambda m, x: gradient(class_score(m, labels), x), model, x, jax.random.key(1))
+    assert of_gradient.shape == (3, 8)
+    assert abs(float(of_gradient[-1].mean())) < 0.25
+    of_input = cascading_randomization(lambda m, x: jnp.abs(x), model, x, jax.random.key(1))
+    np.testing.assert_allclose(of_input, 1.0, atol=1e-6)
