@@ -125,7 +125,7 @@ def doublet_response(
 ) -> Float[Array, " n"]:
     """The highest voltage, mV, after the second of two pulses, for each interval between their starts.
 
-    An integrator answers most to the shortest interval, a resonator to one of about its period.
+    An integrator's falls with the interval; a resonator's is least at half its period and rises again towards it.
 
     Args:
         neuron: the neuron.

