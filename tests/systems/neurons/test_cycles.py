@@ -10,7 +10,6 @@ from actlab.systems.neurons import (
     bifurcations,
     cycle_at,
     cycle_branch,
-    homoclinic,
     morris_lecar,
     on_invariant_circle,
     phase_response,
@@ -82,5 +81,3 @@ def test_refusals():
     hopf = bifurcations(morris_lecar())[0]
     with pytest.raises(CycleError, match="needs a saddle-node"):
         on_invariant_circle(morris_lecar(), hopf)
-    with pytest.raises(CycleError, match="1 equilibria"):
-        homoclinic(morris_lecar(), (50.0, 60.0))

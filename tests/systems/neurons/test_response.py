@@ -28,7 +28,7 @@ def cells():
 
 def test_the_impedance_that_is_measured(cells, float64):
     neuron, rest = cells[1]
-    found = jax.jit(lambda v: zap(neuron, v, amplitude=0.02, duration=2000.0, step=0.1))(rest)
+    found = jax.jit(lambda v: zap(neuron, v, amplitude=0.02, duration=3000.0, step=0.1))(rest)
     exact = impedance(neuron, rest, found.frequencies)
     # The wings of a chirp's spectrum: 1 % of the largest impedance.
     np.testing.assert_allclose(found.impedance, exact, atol=0.01 * float(jnp.abs(exact).max()))
