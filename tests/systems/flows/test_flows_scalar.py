@@ -125,6 +125,16 @@ def test_derivatives_of_the_inverse_are_implicit(which, float64):
         np.testing.assert_allclose(slope, expected, rtol=1e-10, err_msg=name)
 
 
+def test_inverses_and_their_derivatives_are_finite_at_the_largest_floats():
+    """Where copies of an unbounded activation overflow, and (y - b) / a does."""
+    y = jnp.asarray(np.concatenate([FAR, -FAR]), jnp.float32)
+    table = {n: members(np.float32)[f"transform: {n}"] for n in ("affine", "copies")}
+    ones = jnp.ones_like(y)
+    found = jax.jit(lambda t: {n: jax.jvp(b.inverse_and_log_det, (y,), (ones,)) for n, b in t.items()})(table)
+    for name, values in found.items():
+        assert all(jnp.isfinite(v).all() for v in jax.tree.leaves(values)), name
+
+
 def test_derivatives_of_the_inverse_in_a_parameter(float64):
     """Against central differences; and of second order."""
     y, transform = jnp.linspace(-7.0, 7.0, 15), TRANSFORMS["mixture"]
