@@ -125,7 +125,7 @@ def test_derivatives_of_the_inverse_are_implicit(which, float64):
         np.testing.assert_allclose(slope, expected, rtol=1e-10, err_msg=name)
 
 
-def test_inverses_and_their_derivatives_are_finite_at_the_largest_floats():
+def test_inverses_and_their_derivatives_are_finite_at_the_largest_floats(quick_compilation):
     """Where copies of an unbounded activation overflow, and (y - b) / a does."""
     y = jnp.asarray(np.concatenate([FAR, -FAR]), jnp.float32)
     table = {n: members(np.float32)[f"transform: {n}"] for n in ("affine", "copies")}
@@ -203,7 +203,7 @@ def test_the_spline_is_that_of_distrax():
         np.testing.assert_allclose(found, value, atol=3e-5)
 
 
-def test_slopes_of_transforms_stay_in_their_bounds_for_every_raw_number(float64):
+def test_slopes_of_transforms_stay_in_their_bounds_for_every_raw_number(float64, quick_compilation):
     """Also for raw numbers far out, by finite differences and by the derivative."""
     x = jnp.broadcast_to(jnp.linspace(-6.0, 6.0, 301)[:, None], (301, 20))
 
