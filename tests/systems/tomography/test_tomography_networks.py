@@ -69,12 +69,11 @@ def test_learned_primal_dual():
     data = jnp.asarray(PHANTOM.integrals(GEOMETRY).mean(-1), jnp.float32)[None]
     truth = jnp.asarray(PHANTOM.image(GEOMETRY), jnp.float32)[None] / 0.01
 
-    @nnx.jit
-    def loss_and_gradient(net):
-        return nnx.value_and_grad(lambda n: jnp.mean(jnp.square(n(GEOMETRY, data) - truth)))(net)
+    def loss(net):
+        image = net(GEOMETRY, data)
+        return jnp.mean(jnp.square(image - truth)), image
 
-    value, gradient = loss_and_gradient(net)
-    image = nnx.jit(lambda n: n(GEOMETRY, data))(net)
+    (value, image), gradient = nnx.jit(nnx.value_and_grad(loss, has_aux=True))(net)
     assert bool(jnp.isfinite(value))
     assert all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in jax.tree.leaves(gradient))
     assert float(image.min()) >= 0.0
