@@ -44,7 +44,7 @@ def test_a_slice_is_scanned_finer_than_it_is_reconstructed() -> None:
     assert found.geometry.pixel == 2.0
     np.testing.assert_allclose(found.truth.mean(), attenuation(units).mean(), rtol=1e-5)
     wanted = disk(0.6).integrals(found.geometry, 4)
-    assert np.linalg.norm(found.integrals - wanted) < 0.02 * np.linalg.norm(wanted)
+    assert np.linalg.norm(found.integrals - wanted) < 0.03 * np.linalg.norm(wanted)
     coarse = np.asarray(project(found.geometry, jnp.asarray(found.truth)))
     assert np.linalg.norm(found.integrals.mean(-1) - coarse) > 1e-3 * np.linalg.norm(coarse)  # another projector
     with pytest.raises(ValueError, match="not twice as fine"):

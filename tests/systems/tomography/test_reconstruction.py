@@ -130,7 +130,8 @@ def test_surrogates_lie_above_the_likelihood():
 
     with jax.enable_x64(True):
         counts, background, at = (jnp.asarray(v)[:, None] for v in np.array(rays).T)
-        assert np.asarray(above(counts, background, at, jnp.linspace(0.0, 8.0, 400)[None])).min() >= -1e-8
+        grid = np.broadcast_to(np.linspace(0.0, 8.0, 400), (len(rays), 400))
+        assert np.asarray(above(counts, background, at, grid)).min() >= -1e-8
 
 
 def test_sirt_sart_and_mlem(scan):
