@@ -64,6 +64,7 @@ class Config:
         finer: pixels of the image in the width of a summed bin.
         every: one view in so many is fitted.
         prior: of our image: total variation, or its logarithm.
+        width: of the logarithm: the step, in units of the typical attenuation, beyond which edges grow cheap.
         strengths: of our prior.
         tv_strengths: of TV, mm.
         steps: of our search.
@@ -79,12 +80,13 @@ class Config:
     sum: Annotated[int, Field(ge=1)] = 4
     finer: Annotated[int, Field(ge=1)] = 2
     every: tuple[Annotated[int, Field(ge=2)], ...] = (2, 3, 6)
-    prior: Literal["log_tv", "smoothed_tv"] = "smoothed_tv"
-    strengths: tuple[float, ...] = (3.0, 10.0, 30.0)
+    prior: Literal["log_tv", "smoothed_tv"] = "log_tv"
+    width: Annotated[float, Field(gt=0)] = 0.3
+    strengths: tuple[float, ...] = (1.0, 3.0, 10.0)
     tv_strengths: tuple[float, ...] = (0.003, 0.01, 0.03, 0.1)
-    steps: Annotated[int, Field(ge=1)] = 400
+    steps: Annotated[int, Field(ge=1)] = 250
     rate: Annotated[float, Field(gt=0)] = 0.02
-    tv_steps: Annotated[int, Field(ge=1)] = 300
+    tv_steps: Annotated[int, Field(ge=1)] = 250
     ratio: float = 0.95
 
 
@@ -106,11 +108,8 @@ def run(
     figures: list[Figure] = [
         Heatmap("Tooth, slice 0: line integrals as counted", "all views", sinogram, colours="grey")
     ]
-    recipe = Recipe(
-        steps=config.steps,
-        learning_rate=config.rate,
-        prior={"log_tv": log_tv, "smoothed_tv": smoothed_tv}[config.prior](0.01),
-    )
+    prior = log_tv(0.01, config.width) if config.prior == "log_tv" else smoothed_tv(0.01)
+    recipe = Recipe(steps=config.steps, learning_rate=config.rate, prior=prior)
     unit = float(typical_attenuation(*scans[0]))
     baseline = tv(config.tv_strengths, config.tv_steps)
     ours = poisson_map(activation, config.strengths, recipe, unit=unit)

@@ -38,24 +38,34 @@ def prior(key):
     return DeepImagePrior(GEOMETRY.shape, al.relu, al.squareplus, rngs=nnx.Rngs(key), channels=4, levels=1)
 
 
-@pytest.mark.parametrize(("make", "rate"), [(field, 1e-2), (prior, 3e-2)], ids=["neural field", "deep image prior"])
+class Pixels(nnx.Module):
+    """The plainest network: an image as it is."""
+
+    def __init__(self, key):
+        self.image = nnx.Param(jnp.zeros(GEOMETRY.shape) + 0.1 * jax.random.normal(key, ()))
+
+    def __call__(self):
+        return al.softplus(self.image[...])
+
+
+@pytest.mark.parametrize(("make", "rate"), [(field, 3e-2), (prior, 5e-2)], ids=["neural field", "deep image prior"])
 def test_networks_fit_counts_and_stay_positive(make, rate, scan):
-    recipe = NetworkRecipe(steps=240, checks=6, learning_rate=rate)
+    recipe = NetworkRecipe(steps=90, checks=3, learning_rate=rate)
     found = jax.jit(lambda key, e: fit_network(key, make, GEOMETRY, e, 0.01, recipe=recipe))(jax.random.key(1), scan)
-    truth = PHANTOM.image(GEOMETRY)
-    assert found.objective.shape == (240,)
-    assert float(found.objective[-1]) < 0.5 * float(found.objective[0])
+    truth, losses = PHANTOM.image(GEOMETRY), np.asarray(found.objective)
+    assert losses.shape == (90,)
+    assert losses[-1] < 0.5 * losses[0]
     assert float(found.image.min()) >= 0.0
     flat = np.linalg.norm(truth - truth.mean())  # what the best constant image misses
     assert np.linalg.norm(found.image - truth) < 0.7 * flat
 
 
 def test_the_kept_image_is_that_of_the_best_check(scan):
-    wild = NetworkRecipe(steps=20, checks=4, learning_rate=0.5)
+    wild = NetworkRecipe(steps=20, checks=4, learning_rate=3.0)
 
     @jax.jit
     def fitted(e):
-        found = fit_network(jax.random.key(1), field, GEOMETRY, e, 0.01, recipe=wild)
+        found = fit_network(jax.random.key(1), Pixels, GEOMETRY, e, 0.01, recipe=wild)
         _, scored = held_out_rays(jax.random.split(jax.random.key(1), 3)[0], e, wild.share)
         return found, deviance(project(GEOMETRY, found.image), scored)
 
