@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,6 +20,11 @@ SMALL = {
     "parallel": parallel_beam((5, 7), 6, bin_width=0.8, centre=5.2),
     "fan": fan_beam((5, 7), 6, source_to_axis=20.0, source_to_detector=30.0),
 }
+
+
+@functools.cache
+def matrix_of(name):
+    return dense_matrix(SMALL[name])
 
 
 def relative(found, wanted):
@@ -82,7 +89,7 @@ def test_mass_is_the_same_in_every_view():
 def test_one_pixel_against_brute_force_rays(name):
     """A pixel's sinogram: the length of many thin rays inside the square, averaged over each bin."""
     geometry = SMALL[name]
-    matrix = dense_matrix(geometry).reshape(*geometry.sinogram_shape, *geometry.shape)
+    matrix = matrix_of(name).reshape(*geometry.sinogram_shape, *geometry.shape)
     phantom = Phantom("box", np.zeros((1, 6)) + (0.0, 1.0, 1.0, 0.0, 0.0, 0.0), box=1.0, scale=1.0)
     square = geometry.__class__(geometry.angles, geometry.centre, (7, 7), *_static(geometry))
     full = project(square, jnp.ones((7, 7)))
@@ -101,7 +108,7 @@ def test_transformations(name):
     rng = np.random.default_rng(1)
     x = jnp.asarray(rng.normal(size=(3, *geometry.shape)), jnp.float32)
     y = jnp.asarray(rng.normal(size=geometry.sinogram_shape), jnp.float32)
-    matrix = dense_matrix(geometry)
+    matrix = matrix_of(name)
     loop = np.stack([(matrix @ np.ravel(one)).reshape(y.shape) for one in x])
 
     def transformed(x, y):
