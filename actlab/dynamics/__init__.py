@@ -8,6 +8,7 @@ from actlab.dynamics.leaping import langevin, tau_leaping
 from actlab.dynamics.linear_noise import LinearNoise, linear_noise
 from actlab.dynamics.ode import Solution, integrate
 from actlab.dynamics.reactions import Counts, Reactions
+from actlab.dynamics.recurrence import linear_recurrence, unrolling
 from actlab.dynamics.roots import RootError, Roots, all_roots
 from actlab.dynamics.ssa import Runs, ssa
 
@@ -29,10 +30,12 @@ __all__ = [
     "integrate",
     "langevin",
     "linear_noise",
+    "linear_recurrence",
     "rk4",
     "rk4_delayed",
     "rk4_fold",
     "rk4_step",
     "ssa",
     "tau_leaping",
+    "unrolling",
 ]

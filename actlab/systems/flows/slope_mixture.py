@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 import actlab.activations as al
 from actlab.activations import SMOOTH, Activation, Facts, Interval
-from actlab.systems.flows.elementwise import Sloped
+from actlab.systems.flows.elementwise import Sloped, finite
 
 FAR = 1e9
 """Where u/sqrt(1 + u^2) is 1 in both precisions, and u^2 far from overflow."""
@@ -92,6 +92,8 @@ class SlopeMixture(Sloped):
 
     def _arguments(self, x: Array) -> tuple[Any, Array]:
         u = self.sharpness * x[None] - self.offsets
+        if self.unit is not algebraic_sigmoid:  # which takes infinities, and is the hot path
+            u = finite(u)
         if not self.reflected:
             return 1, u
         count = self.weights.shape[0]

@@ -9,6 +9,7 @@ from actlab.systems.neurons.bifurcations import (
     hurwitz,
 )
 from actlab.systems.neurons.conductance import Gate, Neuron
+from actlab.systems.neurons.curve import gate_curve
 from actlab.systems.neurons.firing import Excitability, classify, firing_rate
 from actlab.systems.neurons.models import (
     Channel,
@@ -34,6 +35,7 @@ __all__ = [
     "current_at",
     "equilibria",
     "firing_rate",
+    "gate_curve",
     "hurwitz",
     "morris_lecar",
     "persistent_sodium_potassium",

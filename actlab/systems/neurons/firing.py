@@ -14,6 +14,8 @@ from actlab.dynamics import rk4_fold
 from actlab.systems.neurons.bifurcations import Bifurcation, bifurcations
 from actlab.systems.neurons.conductance import Neuron
 
+Kind = Literal["I", "II", "bistable saddle-node"]
+
 
 class _Seen(NamedTuple):
     """The state before, the last two upward crossings, and how many there were."""
@@ -104,7 +106,7 @@ class Excitability:
         rate_below: Hz, just below, of a cell that was kicked: above 0 there firing and rest coexist.
     """
 
-    kind: Literal["I", "II", "bistable saddle-node"]
+    kind: Kind
     onset: Bifurcation
     rate_above: float
     rate_below: float
@@ -130,7 +132,7 @@ def classify(
 
     Source: Hodgkin 1948, J. Physiol. 107:165; Rinzel & Ermentrout 1998; Izhikevich 2007, chapter 7.
     """
-    onset = _onset(neuron, bifurcations(neuron))
+    onset = onset_of(neuron, bifurcations(neuron))
     with jax.enable_x64(True):
         rest = neuron.state(jnp.asarray(onset.voltage, jnp.float64))
         currents = jnp.asarray([onset.current + margin, onset.current - margin], jnp.float64)
@@ -144,15 +146,22 @@ def classify(
             return jax.vmap(one)(currents, starts)
 
         above, below = np.asarray(rates(currents, starts))
+    return Excitability(kind_of(onset, float(below)), onset, float(above), float(below))
+
+
+def kind_of(onset: Bifurcation, rate_below: float) -> Kind:
+    """The class, from the bifurcation that ends rest and the rate, Hz, of a kicked cell just below it."""
     if onset.kind == "Hopf":
-        kind = "II"
-    else:
-        kind = "bistable saddle-node" if below > 0 else "I"
-    return Excitability(kind, onset, float(above), float(below))
+        return "II"
+    return "bistable saddle-node" if rate_below > 0 else "I"
 
 
-def _onset(neuron: Neuron, found: tuple[Bifurcation, ...]) -> Bifurcation:
-    """The end of the branch of rest: the first bifurcation met with rising voltage from the lowest end."""
+def onset_of(neuron: Neuron, found: tuple[Bifurcation, ...]) -> Bifurcation:
+    """The end of the branch of rest: the first bifurcation met with rising voltage from the lowest end.
+
+    Raises:
+        ValueError: there is none: rest never loses its stability.
+    """
     if not found:
-        raise ValueError(f"classify: the resting state of {neuron.name} never loses its stability")
+        raise ValueError(f"the resting state of {neuron.name} never loses its stability")
     return min(found, key=lambda b: b.voltage)
