@@ -104,10 +104,9 @@ def run(
     seeds = tuple(range(len(scans)))
     measured: list[Measurement] = []
     claims: list[Claim] = []
-    sinogram = np.round(np.asarray(scans[0][1].line_integrals, np.float64), 4)
-    figures: list[Figure] = [
-        Heatmap("Tooth, slice 0: line integrals as counted", "all views", sinogram, colours="grey")
-    ]
+    sinogram = np.round(np.asarray(scans[0][1].line_integrals, np.float64).T, 4)
+    title = "Tooth, slice 0: line integrals as counted, the views from left to right"
+    figures: list[Figure] = [Heatmap(title, "all views", sinogram, colours="grey")]
     prior = log_tv(0.01, config.width) if config.prior == "log_tv" else smoothed_tv(0.01)
     recipe = Recipe(steps=config.steps, learning_rate=config.rate, prior=prior)
     unit = float(typical_attenuation(*scans[0]))

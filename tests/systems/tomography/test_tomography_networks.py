@@ -89,8 +89,8 @@ def test_deep_image_prior_is_never_negative() -> None:
         DeepImagePrior((20, 20), al.relu, al.softplus, rngs=nnx.Rngs(0))
 
 
-def primal_dual():
-    return LearnedPrimalDual(30.0, al.relu, al.softplus, rngs=nnx.Rngs(0), iterations=2, memory=2, channels=4)
+def primal_dual(iterations):
+    return LearnedPrimalDual(30.0, al.relu, al.softplus, rngs=nnx.Rngs(0), iterations=iterations, memory=2, channels=4)
 
 
 DATA = jnp.asarray(PHANTOM.integrals(GEOMETRY).mean(-1), jnp.float32)[None]
@@ -98,7 +98,7 @@ DATA = jnp.asarray(PHANTOM.integrals(GEOMETRY).mean(-1), jnp.float32)[None]
 
 def test_learned_primal_dual_is_never_negative_and_sees_its_data():
     run = nnx.jit(lambda net, data: net(GEOMETRY, data))
-    net = primal_dual()
+    net = primal_dual(1)
     image, other = run(net, DATA), run(net, 2.0 * DATA)
     assert image.shape == (1, *GEOMETRY.shape)
     assert np.isfinite(image).all()
@@ -113,7 +113,7 @@ def test_learned_primal_dual_has_gradients():
     def loss(net):
         return jnp.mean(jnp.square(net(GEOMETRY, DATA) - truth))
 
-    value, gradient = nnx.jit(nnx.value_and_grad(loss))(primal_dual())
+    value, gradient = nnx.jit(nnx.value_and_grad(loss))(primal_dual(2))
     assert np.isfinite(value)
     leaves = jax.tree.leaves(gradient)
     assert all(np.isfinite(leaf).all() for leaf in leaves)
