@@ -29,6 +29,7 @@ BAD_INPUT = (
     "actlab.signal:QuadratureError",
     "actlab.systems.circuits:CircuitError",
     "actlab.systems.flows:EventError",
+    "actlab.systems.spiking:SpikingError",
     "actlab.systems.tomography:GeometryError",
     "actlab.training:CheckpointError",
     "actlab.training:NotFiniteError",

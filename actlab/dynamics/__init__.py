@@ -10,6 +10,7 @@ from actlab.dynamics.least_squares import Fit, least_squares
 from actlab.dynamics.linear_noise import LinearNoise, linear_noise
 from actlab.dynamics.ode import Solution, integrate
 from actlab.dynamics.reactions import Counts, Reactions
+from actlab.dynamics.recurrence import linear_recurrence, unrolling
 from actlab.dynamics.roots import RootError, Roots, all_roots
 from actlab.dynamics.ssa import Runs, ssa
 
@@ -37,10 +38,12 @@ __all__ = [
     "langevin",
     "least_squares",
     "linear_noise",
+    "linear_recurrence",
     "rk4",
     "rk4_delayed",
     "rk4_fold",
     "rk4_step",
     "ssa",
     "tau_leaping",
+    "unrolling",
 ]
