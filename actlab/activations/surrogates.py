@@ -16,7 +16,7 @@ from jaxtyping import Array
 
 from actlab.activations.decorator import activation
 from actlab.activations.domain import POSITIVE
-from actlab.activations.exponentials import weighted_logistic
+from actlab.activations.exponentials import sech2, tanh, weighted_logistic
 from actlab.activations.facts import SMOOTH, Facts
 from actlab.activations.interval import Interval
 
@@ -178,6 +178,53 @@ def rectangular(x: Array, beta: Array | float = 1.0) -> Array:
     return jnp.where(jnp.abs(beta * x) < 0.5, beta, 0).astype(x.dtype)
 
 
+def _laplace(x: Array, beta: Array | float) -> Array:
+    return jnp.exp(-jnp.clip(beta * jnp.abs(x), 0, 1000))
+
+
+@activation(
+    family="surrogates",
+    slope=lambda x, beta: -0.5 * beta**2 * (jnp.sign(x) * _laplace(x, beta)),
+    curvature=lambda x, beta: 0.5 * beta**3 * _laplace(x, beta),
+    domains=BETA,
+    facts=lambda beta: _bump(beta / 2, beta, 1.0, (0.0, 1.0), kinks=(0.0,), smoothness=0),
+    source="Shrestha & Orchard 2018, arXiv:1810.08646, eq. 11 (SLAYER)",
+)
+def exponential(x: Array, beta: Array | float = 2.0) -> Array:
+    """(beta/2) exp(-beta |x|), the slope of the Laplace distribution function: peak beta/2, area 1.
+
+    SpikingJelly: PiecewiseExp, 1, of that peak. snnTorch's spike_rate_escape is centred one unit above the threshold.
+    """
+    return 0.5 * beta * _laplace(x, beta)
+
+
+def _hyperbolic_slope(x: Array, beta: Array | float) -> Array:
+    z = jnp.clip(beta * x, -1000, 1000)
+    return -2 * beta * (tanh(z) * sech2(z))
+
+
+def _hyperbolic_curvature(x: Array, beta: Array | float) -> Array:
+    h = sech2(jnp.clip(beta * x, -1000, 1000))
+    return beta**2 * (h * (4 - 6 * h))
+
+
+@activation(
+    family="surrogates",
+    slope=_hyperbolic_slope,
+    curvature=_hyperbolic_curvature,
+    domains=BETA,
+    # Of sech(z)^2: its slope is at most 4/(3 sqrt 3), the second derivative between -2 and 2/3.
+    facts=lambda beta: _bump(1.0, beta, 0.7698003589195011, (-2.0, 0.6666666666666667), kinks=(), smoothness=SMOOTH),
+    source="the slope of tanh; Wozniak et al. 2020, arXiv:1812.07040",
+)
+def hyperbolic(x: Array, beta: Array | float = 1.0) -> Array:
+    """1/cosh(beta x)^2, the slope of tanh(beta x)/beta: peak 1, area 2/beta.
+
+    spyx: tanh, 1. It is the sigmoid's with 2 beta, over beta/2.
+    """
+    return sech2(jnp.clip(beta * x, -1000, 1000))
+
+
 @activation(
     family="surrogates",
     slope=jnp.zeros_like,
@@ -189,4 +236,14 @@ def straight_through(x: Array) -> Array:
     return jnp.ones_like(x)
 
 
-__all__ = ["arctan", "fast_sigmoid", "gaussian", "rectangular", "sigmoid", "straight_through", "triangle"]
+__all__ = [
+    "arctan",
+    "exponential",
+    "fast_sigmoid",
+    "gaussian",
+    "hyperbolic",
+    "rectangular",
+    "sigmoid",
+    "straight_through",
+    "triangle",
+]

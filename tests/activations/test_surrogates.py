@@ -19,6 +19,8 @@ DECLARED = {
     "triangle": (lambda b: 1, lambda b: 1 / b),
     "gaussian": (lambda b: b / math.sqrt(math.pi), lambda b: 1),
     "rectangular": (lambda b: b, lambda b: 1),
+    "exponential": (lambda b: b / 2, lambda b: 1),
+    "hyperbolic": (lambda b: 1, lambda b: 2 / b),
 }
 BETAS = (0.7, 3.0)
 CASES = {(name, beta): getattr(S, name)(beta=beta) for name in DECLARED for beta in BETAS}

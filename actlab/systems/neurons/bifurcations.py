@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -184,21 +185,31 @@ def _hopf(neuron: Neuron, tensors: Tensors, voltage: float) -> Bifurcation | Non
 
 
 def _derivatives(neuron: Neuron) -> Tensors:
-    """Voltage -> first, second and third derivatives of the right-hand side at its equilibrium; compiled once."""
+    """Voltage -> first, second and third derivatives of the right-hand side at its equilibrium.
 
-    def field(y: Array) -> Array:
-        return neuron.field(0.0)(0.0, y)  # the current adds a constant
-
-    first = jax.jacfwd(field)
-    second = jax.jacfwd(first)
-    third = jax.jacfwd(second)
-    at = jax.jit(lambda voltage: [d(neuron.state(voltage)) for d in (first, second, third)])
+    Compiled once for all neurons that differ in numbers alone.
+    """
+    leaves, structure = jax.tree.flatten(neuron)
+    numeric = [isinstance(leaf, int | float | np.ndarray | np.generic | Array) for leaf in leaves]
+    numbers = [jnp.asarray(leaf, jnp.float64) for leaf, is_number in zip(leaves, numeric, strict=True) if is_number]
+    rest = tuple(None if is_number else leaf for leaf, is_number in zip(leaves, numeric, strict=True))
 
     def tensors(voltage: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        a, b, c = (np.asarray(v, np.float64) for v in at(jnp.asarray(voltage, jnp.float64)))
+        found = _differentiated(structure, rest, numbers, jnp.asarray(voltage, jnp.float64))
+        a, b, c = (np.asarray(v, np.float64) for v in found)
         return a, b, c
 
     return tensors
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _differentiated(structure: Any, rest: tuple[Any, ...], numbers: list[Array], voltage: Array) -> list[Array]:
+    """The three derivatives; leaves of the neuron that are no numbers, functions, are static."""
+    given = iter(numbers)
+    neuron: Neuron = jax.tree.unflatten(structure, [next(given) if leaf is None else leaf for leaf in rest])
+    first = jax.jacfwd(lambda y: neuron.field(0.0)(0.0, y))  # the current adds a constant
+    second = jax.jacfwd(first)
+    return [d(neuron.state(voltage)) for d in (first, second, jax.jacfwd(second))]
 
 
 def _null(matrix: np.ndarray) -> np.ndarray:

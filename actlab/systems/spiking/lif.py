@@ -1,0 +1,235 @@
+"""The leaky integrate-and-fire neuron in discrete time, and the derivative of its potential as one linear recurrence.
+
+    u_t = carried(u_(t-1)) + gain i_t,    s_t = 1 where u_t > threshold, else 0
+
+u is the potential at which the spike is read; `carried` is what reset and leak leave of it. Four conventions change
+results and are named here: what the reset leaves, whether it is leaked too, whether gradients pass through it, and
+whether the input is scaled by 1 - decay. A spike is read after the input of its step.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from actlab.dynamics import linear_recurrence, unrolling
+from actlab.systems.spiking.surrogates import SpikingError, Surrogate, aligned, spike, surrogate
+
+Reset = Literal["subtract", "subtract and decay", "zero", "none"]
+RESETS = ("subtract", "subtract and decay", "zero", "none")
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class LIF:
+    """The parameters of a layer of neurons; leaves may be one number, or one a unit.
+
+    Attributes:
+        decay: lambda, what a step leaves of the potential, exp(-dt/tau).
+        threshold: theta.
+        surrogate: h, in place of the derivative of the spike.
+        reset_gradient: 0 detached (no gradient through the reset, as snnTorch), 1 attached (as spyx); between, a share.
+        reset: what a spike does to the carried potential, decay u without one: "subtract" gives decay u - threshold
+            (snnTorch, spyx); "subtract and decay", decay (u - threshold) (SpikingJelly); "zero", 0; "none", no reset.
+        smooth: spikes are the surrogate's smooth step: a differentiable network, whose gradients are exact.
+        input_gain: "one": the input is added as it is (snnTorch, spyx); "leak": times 1 - decay (SpikingJelly).
+    """
+
+    decay: Any = 0.9
+    threshold: Any = 1.0
+    surrogate: Surrogate = field(default_factory=lambda: surrogate("sigmoid", 10.0))
+    reset_gradient: Any = 0.0
+    reset: Reset = field(default="subtract", metadata={"static": True})
+    smooth: bool = field(default=False, metadata={"static": True})
+    input_gain: Literal["one", "leak"] = field(default="one", metadata={"static": True})
+
+    def __post_init__(self) -> None:
+        if self.reset not in RESETS:
+            raise SpikingError(f"LIF: reset = {self.reset!r}; known: {', '.join(RESETS)}")
+        for what, value, low, high in (
+            ("decay", self.decay, 0.0, 1.0),
+            ("threshold", self.threshold, 0.0, float("inf")),
+            ("reset_gradient", self.reset_gradient, 0.0, 1.0),
+        ):
+            if isinstance(value, (int, float)) and not low <= value <= high:
+                raise SpikingError(f"LIF: {what} = {value} must be between {low:g} and {high:g}")
+
+    def initial(self, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+        """The potential before the first step: 0."""
+        return jnp.zeros(shape, dtype)
+
+    def advance(self, u: Array, current: Array) -> tuple[Array, Array]:
+        """One step: the new potential, and the spikes read at it."""
+        u = carried(self, u) + input_gain(self, current) * current
+        return u, emitted(self, u)
+
+
+def input_gain(neuron: LIF, current: Array) -> Array:
+    """What the input is multiplied by."""
+    return 1 - aligned(neuron.decay, current) if neuron.input_gain == "leak" else jnp.ones((), current.dtype)
+
+
+def emitted(neuron: LIF, u: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """The spikes at the potential u, differentiable by the surrogate."""
+    return spike(u - aligned(neuron.threshold, u), neuron.surrogate, neuron.smooth)
+
+
+def carried(neuron: LIF, u: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """What leak and reset leave of the potential u for the next step: the definition of forward and backward pass."""
+    decay, threshold = aligned(neuron.decay, u), aligned(neuron.threshold, u)
+    if neuron.reset == "none":
+        return decay * u
+    s = emitted(neuron, u)
+    if is_detached(neuron):
+        s = jax.lax.stop_gradient(s)
+    else:
+        fixed = jax.lax.stop_gradient(s)
+        s = fixed + aligned(neuron.reset_gradient, u) * (s - fixed)  # its value is that of s, to the bit
+    if neuron.reset == "subtract":
+        return decay * u - threshold * s
+    return decay * (u - threshold * s) if neuron.reset == "subtract and decay" else decay * (u * (1 - s))
+
+
+def is_detached(neuron: LIF) -> bool:
+    """Whether no gradient passes the reset, known before tracing."""
+    return isinstance(neuron.reset_gradient, (int, float)) and neuron.reset_gradient == 0
+
+
+def carried_slope(neuron: LIF, u: Float[Array, "*shape"], detached: bool = False) -> Array:
+    """The derivative of `carried` in u; of the shape of u, or constant in time where it does not depend on it."""
+    if neuron.reset == "none" or (detached and neuron.reset != "zero"):
+        return jnp.asarray(neuron.decay, u.dtype)
+    decay, theta, share = (aligned(v, u) for v in (neuron.decay, neuron.threshold, neuron.reset_gradient))
+    h = neuron.surrogate.evaluate(u - theta)
+    if neuron.reset == "subtract":
+        return decay - share * theta * h
+    if neuron.reset == "subtract and decay":
+        return decay * (1 - share * theta * h)
+    return decay * (1 - emitted(neuron, u) - share * u * h)
+
+
+def potentials(
+    neuron: LIF, current: Float[Array, "times *shape"], start: Any = 0.0, *, parallel: bool = False
+) -> Float[Array, "times *shape"]:
+    """The potential at every step, before the reset; `emitted` gives its spikes.
+
+    Its derivative is not that of the loop step by step, but the same numbers as one linear recurrence
+    du_t = carried'(u_(t-1)) du_(t-1) + ..., which keeps nothing but u: forward, reverse and higher derivatives.
+
+    Args:
+        neuron: the parameters.
+        current: the input, time first; the last axis is that of the units.
+        start: the potential before the first step.
+        parallel: all steps at once, as `parallel_potentials`: the same bits; derivatives by an associative scan.
+    """
+    start = jnp.broadcast_to(jnp.asarray(start, current.dtype), current.shape[1:])
+    return _potentials(is_detached(neuron), parallel, neuron, current, start)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
+def _potentials(detached: bool, parallel: bool, neuron: LIF, current: Array, start: Array) -> Array:
+    del detached
+    if parallel:
+        return parallel_potentials(neuron, current, start).potentials
+
+    def step(u: Array, i: Array) -> tuple[Array, Array]:
+        u = carried(neuron, u) + input_gain(neuron, i) * i
+        return u, u
+
+    return jax.lax.scan(step, start, current, unroll=unrolling())[1]
+
+
+@_potentials.defjvp
+def _potentials_jvp(detached: bool, parallel: bool, primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+    (neuron, current, start), (dneuron, dcurrent, dstart) = primals, tangents
+    u = _potentials(detached, parallel, neuron, current, start)
+    previous = jnp.concatenate([start[None], u[:-1]])
+    by_parameters = jax.jvp(lambda n: carried(n, previous) + input_gain(n, current) * current, (neuron,), (dneuron,))[1]
+    drive = by_parameters + input_gain(neuron, current) * dcurrent
+    return u, linear_recurrence(carried_slope(neuron, previous, detached), drive, dstart, parallel=parallel)
+
+
+class Parallel(NamedTuple):
+    """Potentials found for all steps at once.
+
+    Attributes:
+        potentials: as the loop over the steps computes them, to the bit.
+        scans: associative scans until the spikes no longer changed.
+        sweeps: further sweeps of the step itself until no bit changed: the certificate.
+    """
+
+    potentials: Array
+    scans: Array
+    sweeps: Array
+
+
+def parallel_potentials(neuron: LIF, current: Float[Array, "times *shape"], start: Any = 0.0) -> Parallel:
+    """The potentials of the loop, its resets included, by iterations that are parallel in time.
+
+    Given all spikes, potentials are a linear recurrence, solved by an associative scan; given potentials, spikes are
+    read. When they no longer change, the step is applied to all times at once until no bit does. That map is strictly
+    causal, u_t depends on u_(t-1) alone, so its fixed point is unique: it is the loop's result. After k sweeps the
+    first k steps are exact, so that it ends; it takes few where spikes are sparse or the leak is fast.
+    """
+    start = jnp.broadcast_to(jnp.asarray(start, current.dtype), current.shape[1:])
+    gain = input_gain(neuron, current)
+    driven, decay, theta = gain * current, aligned(neuron.decay, current), aligned(neuron.threshold, current)
+
+    def before(u: Array) -> Array:
+        return jnp.concatenate([start[None], u[:-1]])
+
+    def scanned(s: Array) -> Array:
+        if neuron.reset == "zero":
+            return linear_recurrence(decay * (1 - s), driven, start, parallel=True)
+        taken = {"none": 0.0, "subtract": theta, "subtract and decay": decay * theta}[neuron.reset]
+        return linear_recurrence(neuron.decay, driven - taken * s, start, parallel=True)
+
+    def scan_again(state: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
+        s, _, _, count = state
+        u = scanned(s)
+        new = emitted(neuron, before(u))
+        return new, u, jnp.all(new == s), count + 1
+
+    def sweep_again(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        u, _, count = state
+        new = carried(neuron, before(u)) + driven
+        return new, jnp.all(new == u), count + 1
+
+    zero, steps = jnp.zeros((), jnp.int32), current.shape[0]
+    silent = (jnp.zeros_like(current), jnp.zeros_like(current), jnp.zeros((), bool), zero)
+    _, u, _, scans = jax.lax.while_loop(lambda v: ~v[2] & (v[3] <= steps), scan_again, silent)
+    u, _, sweeps = jax.lax.while_loop(lambda v: ~v[1] & (v[2] <= steps), sweep_again, (u, jnp.zeros((), bool), zero))
+    return Parallel(u, scans, sweeps)
+
+
+def lif(neuron: LIF, current: Float[Array, "times *shape"]) -> tuple[Array, Array]:
+    """Spikes and potentials of neurons that do not see each other, both of the shape of the input, time first."""
+    u = potentials(neuron, current)
+    return emitted(neuron, u), u
+
+
+def run(neuron: Any, current: Float[Array, "times *shape"], weights: Any = None) -> Float[Array, "times *shape"]:
+    """The spikes of neurons step by step, each step of which may see the spikes of the last one.
+
+    First derivatives are those of the surrogates. Second ones are not, in reverse mode: JAX drops custom derivatives
+    when it splits the body of a loop. `potentials` has them right.
+
+    Args:
+        neuron: a value with `initial` and `advance`: `LIF`, `AdaptiveLIF`.
+        current: the input, time first.
+        weights: recurrent ones, shape (units, units): s_(t-1) @ weights is added to the input. None: no recurrence.
+    """
+
+    def step(carry: tuple[Any, Array], i: Array) -> tuple[tuple[Any, Array], Array]:
+        state, s = carry
+        state, s = neuron.advance(state, i if weights is None else i + s @ weights)
+        return (state, s), s
+
+    shape = current.shape[1:]
+    start = (neuron.initial(shape, current.dtype), jnp.zeros(shape, current.dtype))
+    return jax.lax.scan(step, start, current, unroll=unrolling())[1]

@@ -1,0 +1,69 @@
+"""What lies between spikes and potentials: synaptic filters, delays, leaky readouts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from actlab.dynamics import linear_recurrence
+from actlab.systems.spiking.surrogates import SpikingError, aligned
+
+
+def exponential_synapse(signal: Float[Array, "times *shape"], decay: Any) -> Float[Array, "times *shape"]:
+    """Current I_t = decay I_(t-1) + x_t: each spike jumps and relaxes. Before an LIF it makes it current-based."""
+    return linear_recurrence(decay, signal)
+
+
+def alpha_synapse(signal: Float[Array, "times *shape"], decay: Any) -> Float[Array, "times *shape"]:
+    """Current (1 - decay) e t decay^(t-1) at t steps after a spike: rises, then falls; its peak is near 1."""
+    slow = linear_recurrence(decay, linear_recurrence(decay, signal))
+    shifted = jnp.concatenate([jnp.zeros_like(slow[:1]), slow[:-1]])
+    return (1 - aligned(decay, signal)) * jnp.asarray(jnp.e, signal.dtype) * shifted
+
+
+def delayed(signal: Float[Array, "times *batch units"], delays: Any) -> Float[Array, "times *batch units"]:
+    """The signal of each unit, `delays` steps later; 0 before it arrives.
+
+    A delay that is not whole interpolates between the two steps next to it, and is differentiable.
+
+    Args:
+        signal: time first, units last.
+        delays: in steps, not negative, shape (units,) or ().
+
+    Raises:
+        SpikingError: a number that is negative.
+    """
+    if isinstance(delays, (int, float)) and delays < 0:
+        raise SpikingError(f"delayed: delays = {delays} must not be negative; a signal cannot arrive before it is sent")
+    units, times = signal.shape[-1], signal.shape[0]
+    delays = jnp.broadcast_to(jnp.asarray(delays, signal.dtype), (units,))
+    whole = jnp.floor(delays)
+    share = delays - whole
+
+    def shifted(steps: Array) -> Array:
+        source = jnp.arange(times)[:, None] - steps[None].astype(jnp.int32)
+        index = source.reshape(times, *(1,) * (signal.ndim - 2), units)
+        taken = jnp.take_along_axis(signal, jnp.maximum(index, 0), axis=0)
+        return jnp.where(index >= 0, taken, 0)
+
+    weight = aligned(share, signal)
+    return (1 - weight) * shifted(whole) + weight * shifted(whole + 1)
+
+
+def leaky_readout(signal: Float[Array, "times *shape"], decay: Any) -> Float[Array, "times *shape"]:
+    """The potential of a neuron that never spikes: v_t = decay v_(t-1) + x_t."""
+    return linear_recurrence(decay, signal)
+
+
+def mean_leaky_readout(spikes: Float[Array, "times *batch units"], weights: Any, decay: Any) -> Array:
+    """The mean over time of `leaky_readout(spikes @ weights, decay)`, without a recurrence: (sum_t k_t s_t) @ weights.
+
+    Here k_t = (1 - decay^(T - t))/((1 - decay) T), with t from 0. Decay is one number below 1.
+    """
+    times = spikes.shape[0]
+    decay = jnp.asarray(decay, spikes.dtype)
+    left = jnp.arange(times, 0, -1, dtype=spikes.dtype)
+    kernel = -jnp.expm1(left * jnp.log(decay)) / ((1 - decay) * times)
+    return jnp.tensordot(kernel, spikes, axes=1) @ weights
