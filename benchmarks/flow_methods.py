@@ -50,7 +50,7 @@ def batches(n: int, steps: int, seed: int) -> np.ndarray:
 
 
 CHOSEN = {
-    "power": "coupling",
+    "power": "autoregressive",
     "concrete": "coupling",
     "protein": "coupling",
     "energy": "autoregressive-gentle-permuted",

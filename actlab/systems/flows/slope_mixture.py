@@ -92,8 +92,7 @@ class SlopeMixture(Sloped):
 
     def _arguments(self, x: Array) -> tuple[Any, Array]:
         u = self.sharpness * x[None] - self.offsets
-        if self.unit is not algebraic_sigmoid:  # which takes infinities, and is the hot path
-            u = finite(u)
+        u = self._finite(u)
         if not self.reflected:
             return 1, u
         count = self.weights.shape[0]
@@ -101,7 +100,10 @@ class SlopeMixture(Sloped):
         return sign.reshape(-1, *(1,) * x.ndim), u
 
     def _value(self, x: Array, values: Array) -> Array:
-        return self.shift + self.line * x + (self.weights / self.sharpness * values).sum(0)
+        return self.shift + self.line * x + (self.weights / self.sharpness * self._finite(values)).sum(0)
+
+    def _finite(self, values: Array) -> Array:
+        return values if self.unit is algebraic_sigmoid else finite(values)  # which takes infinities, and gives none
 
     @property
     def facts(self) -> Facts:

@@ -12,6 +12,8 @@ from actlab.nets import Head
 from actlab.systems.flows import TOYS, Conditioned, FlowHead, Mixture, coupling_flow, train_flow
 from actlab.systems.uncertainty.model import HeadedMLP
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 @pytest.mark.parametrize(
     "names", [("autoregressive",), pytest.param(("spline", "mixture", "residual"), marks=pytest.mark.exhaustive)]

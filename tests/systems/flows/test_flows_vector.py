@@ -114,7 +114,7 @@ def test_float32_agrees_with_float64_to_1e_5_a_layer(name):
 
 
 @pytest.mark.slow
-def test_orthogonal_stacks_have_singular_values_between_the_powers_of_the_slopes(float64):
+def test_orthogonal_stacks_have_singular_values_between_the_powers_of_the_slopes(float64, quick_compilation):
     x = 3 * jax.random.normal(jax.random.key(1), (200, 4))
 
     @jax.jit
