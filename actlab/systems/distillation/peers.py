@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -30,9 +31,10 @@ def gaussian_process_errors(seeds: Sequence[int], recipe: Recipe = REFERENCE) ->
         process = GaussianProcessRegressor(kernel, alpha=1e-6, normalize_y=True).fit(
             np.asarray(x, np.float64), np.asarray(teacher(x)[:, 0], np.float64)
         )
-        amplitude, width = (float(np.exp(v)) for v in process.kernel_.theta)
-        weights = jnp.asarray(amplitude * process._y_train_std * process.alpha_, jnp.float32).reshape(-1)
-        offset = float(process._y_train_mean)
+        fitted: Any = process  # scikit-learn's attributes have no types
+        amplitude, width = np.exp(fitted.kernel_.theta).tolist()
+        weights = jnp.asarray(amplitude * fitted._y_train_std * fitted.alpha_, jnp.float32).reshape(-1)
+        offset = float(fitted._y_train_mean)
 
         def mean(rows: jax.Array, x=x, weights=weights, width=width, offset=offset) -> jax.Array:
             distance = jnp.sum(jnp.square(rows[:, None] - x[None]), -1)
