@@ -7,15 +7,7 @@ from actlab.systems.distillation.capability import (
     is_smooth,
     warn_incapable,
 )
-from actlab.systems.distillation.contest import (
-    REFERENCE,
-    Recipe,
-    contest,
-    distilled,
-    points,
-    reference_teacher,
-    seed_keys,
-)
+from actlab.systems.distillation.contest import contest, seed_keys
 from actlab.systems.distillation.losses import hint, soft_and_hard, soft_targets
 from actlab.systems.distillation.matching import (
     Derivatives,
@@ -29,6 +21,7 @@ from actlab.systems.distillation.matching import (
     relative_errors,
     sizes,
 )
+from actlab.systems.distillation.model import REFERENCE, Recipe, distilled, points, reference_teacher
 
 __all__ = [
     "REFERENCE",

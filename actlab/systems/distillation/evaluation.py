@@ -10,7 +10,8 @@ import numpy as np
 import actlab.activations as al
 from actlab.measurement import Curve, Evaluation, Measurement, System
 from actlab.systems.distillation.capability import capability
-from actlab.systems.distillation.contest import Recipe, contest, seed_keys
+from actlab.systems.distillation.contest import contest, seed_keys
+from actlab.systems.distillation.model import Recipe
 from actlab.systems.distillation.peers import GAUSSIAN_PROCESS, gaussian_process_errors
 
 STANDARD = Recipe(steps=1500)

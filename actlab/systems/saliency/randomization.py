@@ -7,14 +7,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from flax import nnx
 from jaxtyping import Array, Float, Key
 
 from actlab.systems.saliency.maps import rank_correlation
 
 
 def cascading_randomization(
-    explain: Callable[[Any, Array], Array], model: Any, x: Float[Array, "batch *shape"], key: Key[Array, ""]
+    explain: Callable[[Any, Array], Array], parameters: Any, x: Float[Array, "batch *shape"], key: Key[Array, ""]
 ) -> Float[Array, "kernels batch"]:
     """Spearman's correlation of the map with that of the net, as kernels are permuted from the last layer on.
 
@@ -22,22 +21,21 @@ def cascading_randomization(
     stays near 1 explains the input, not the net.
 
     Args:
-        explain: (model, x) -> maps.
-        model: an NNX module whose kernels are parameters of at least two axes, in the order of its layers.
+        explain: (parameters, x) -> maps; of an NNX module `nnx.merge(graphdef, parameters)` is the net.
+        parameters: a pytree, such as `nnx.state(model)`; its leaves of at least two axes are the kernels, from the
+            first layer to the last.
         x: examples.
         key: of the permutations.
 
     Source: Adebayo et al. 2018, arXiv:1810.03292, section 4 (cascading randomization).
     """
-    own = explain(model, x)
-    graphdef, state = nnx.split(model)
-    leaves, treedef = jax.tree.flatten(state)
+    own = explain(parameters, x)
+    leaves, treedef = jax.tree.flatten(parameters)
     kernels = [i for i, leaf in enumerate(leaves) if jnp.ndim(leaf) >= 2]
     found = []
     for count, index in enumerate(reversed(kernels)):
         leaf = leaves[index]
         shuffled = jax.random.permutation(jax.random.fold_in(key, count), leaf.reshape(-1))
         leaves[index] = shuffled.reshape(leaf.shape)
-        changed = nnx.merge(graphdef, jax.tree.unflatten(treedef, leaves))
-        found.append(rank_correlation(own, explain(changed, x)))
+        found.append(rank_correlation(own, explain(jax.tree.unflatten(treedef, leaves), x)))
     return jnp.stack(found)

@@ -89,8 +89,11 @@ def test_randomized_layers_change_the_map_of_a_gradient_and_not_that_of_the_inpu
     model = MLP((20, 32, 32, 4), al.relu, rngs=nnx.Rngs(0))
     x = jax.random.normal(jax.random.key(0), (8, 20))
     labels = jnp.arange(8) % 4
-    of_gradient = cascading_randomization(lambda m, x: gradient(class_score(m, labels), x), model, x, jax.random.key(1))
+    graphdef, state = nnx.split(model)
+    of_gradient = cascading_randomization(
+        lambda s, x: gradient(class_score(nnx.merge(graphdef, s), labels), x), state, x, jax.random.key(1)
+    )
     assert of_gradient.shape == (3, 8)
     assert abs(float(of_gradient[-1].mean())) < 0.25
-    of_input = cascading_randomization(lambda m, x: jnp.abs(x), model, x, jax.random.key(1))
+    of_input = cascading_randomization(lambda s, x: jnp.abs(x), state, x, jax.random.key(1))
     np.testing.assert_allclose(of_input, 1.0, atol=1e-6)
