@@ -30,8 +30,8 @@ class SpokenSpikes:
         names: of the classes, where the file has them.
     """
 
-    times: tuple[Float[np.ndarray, " spikes"], ...]
-    units: tuple[Int[np.ndarray, " spikes"], ...]
+    times: tuple[np.ndarray, ...]
+    units: tuple[np.ndarray, ...]
     labels: Int[np.ndarray, " recordings"]
     names: tuple[str, ...]
 
