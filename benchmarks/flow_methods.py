@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 SETS = ("power", "concrete", "protein", "energy", "digits")
+ZUKO = {"zuko": None, "zuko-coupling": 2}
+"""Passes of the inverse of zuko's NSF: as many as features for the autoregressive flow that it is by default."""
 LAYERS, HIDDEN, BATCH, RATE, CLIP, EVERY = 5, 64, 256, 2e-3, 5.0, 100
 
 
@@ -47,25 +49,65 @@ def batches(n: int, steps: int, seed: int) -> np.ndarray:
     return np.stack([rng.choice(n, min(BATCH, n), replace=False) for _ in range(steps)])
 
 
+CHOSEN = {
+    "power": "autoregressive",
+    "concrete": "coupling",
+    "protein": "coupling",
+    "energy": "autoregressive-gentle-permuted",
+    "digits": "autoregressive-gentle-permuted-plain",
+}
+"""The best of `settings` on validation rows; see `choose` in flows.py."""
+
+
+def settings() -> dict[str, dict[str, Any]]:
+    """Of ours: coupling or masked autoregression, slopes in [0.02, 50] or [0.3, 3] ("gentle"), LU or permutations.
+
+    With a function of 16 units for each feature before all layers, or ("plain") without.
+    """
+    from actlab.systems.flows import Mixture
+
+    marginals, gentle = {"marginals": Mixture(16, 0.01, 1e3)}, {"transform": Mixture(8, 0.3, 3.0)}
+    autoregressive = {"autoregressive": True, "layers": 3}
+    permuted = autoregressive | gentle | {"mixing": "permutation"}
+    return {
+        "coupling": marginals,
+        "coupling-gentle-plain": gentle,
+        "autoregressive": autoregressive | marginals,
+        "autoregressive-gentle": autoregressive | gentle | marginals,
+        "autoregressive-gentle-permuted": permuted | marginals,
+        "autoregressive-gentle-permuted-plain": permuted,
+    }
+
+
 # A method: (features, seed) -> (parameters, loss(parameters, x), number of parameters); the loss is a mean over rows.
 def ours(
-    features: int, seed: int, budget: int | None = None, hidden: int = HIDDEN, layers: int = LAYERS, **options: Any
+    features: int,
+    seed: int,
+    budget: int | None = None,
+    hidden: int = HIDDEN,
+    layers: int = LAYERS,
+    autoregressive: bool = False,
+    **options: Any,
 ) -> tuple:
-    """`coupling_flow`; with a budget, as wide as it allows."""
+    """`coupling_flow` or `autoregressive_flow`; with a budget, as wide as it allows."""
     import jax
     import jax.numpy as jnp
 
-    from actlab.systems.flows import coupling_flow
+    from actlab.systems.flows import Mixture, autoregressive_flow, coupling_flow
+
+    build = autoregressive_flow if autoregressive else coupling_flow
+    options = {"transform": Mixture(8)} | options
+
+    def made(key: Any, width: int) -> Any:
+        return build(key, features, layers=layers, hidden=(width, width), **options)
 
     def size(width: int) -> int:
-        flow = jax.eval_shape(
-            lambda key: coupling_flow(key, features, layers=layers, hidden=(width, width), **options), jax.random.key(0)
-        )
+        flow = jax.eval_shape(lambda key: made(key, width), jax.random.key(0))
         return sum(v.size for v in jax.tree.leaves(flow) if jnp.issubdtype(v.dtype, jnp.floating))
 
     if budget is not None:
         hidden = max(w for w in range(8, 257, 4) if size(w) <= budget)
-    flow = coupling_flow(jax.random.key(seed), features, layers=layers, hidden=(hidden, hidden), **options)
+    flow = jax.jit(lambda key: made(key, hidden))(jax.random.key(seed))
     leaves, structure = jax.tree.flatten(flow)
     real = [jnp.issubdtype(v.dtype, jnp.floating) for v in leaves]
 
@@ -154,8 +196,8 @@ def fit_jax(method: Callable[..., tuple], parts: tuple, steps: int, rate: float,
     return Fit(-best, -float(compiled["loss"](kept, test)), count)
 
 
-def fit_zuko(parts: tuple, steps: int, rate: float, seed: int, budget: int) -> Fit:
-    """Zuko's NSF as a coupling (two passes), eager."""
+def fit_zuko(parts: tuple, steps: int, rate: float, seed: int, budget: int, passes: int | None) -> Fit:
+    """Zuko's NSF, eager; masked entries of its nets count among its parameters."""
     import copy
 
     import torch
@@ -165,7 +207,8 @@ def fit_zuko(parts: tuple, steps: int, rate: float, seed: int, budget: int) -> F
 
     def build(width: int) -> Any:
         torch.manual_seed(seed)
-        return zuko.flows.NSF(parts[0].shape[1], transforms=LAYERS, bins=8, passes=2, hidden_features=(width, width))
+        features, hidden = parts[0].shape[1], (width, width)
+        return zuko.flows.NSF(features, transforms=LAYERS, bins=8, passes=passes, hidden_features=hidden)
 
     def size(flow: Any) -> int:
         return sum(p.numel() for p in flow.parameters())

@@ -10,11 +10,12 @@ of --torch-python (this one where not given); `quality` leaves zuko out where ne
 One thread on one core for every side (XLA and torch), in turn within one process (`speed`), set by set (`quality`).
 Data: the joint density of [x, y], standardized by the training rows; values that repeat on a grid get uniform noise of
 the grid's width (the density of discrete data is unbounded), the same for all; digits: 10 principal components. Every
-method: 5 layers, Adam on gradients clipped to norm 5, learning rate 2e-3 falling as a cosine, batches of 256, the
-parameters of the best of the validations each 100 steps on the last tenth of the training rows. Widths of ours and of
-zuko's conditioners are the largest that keep within flowjax's number of parameters; flowjax: 8 knots, 64-64 units,
-interval 4; `quality` gives ours a function of 16 units for each feature before the couplings. `choose` sees the
-validation rows of split 5 alone, `quality` reports the test rows of splits 0 to 4.
+method: 5 layers (ours, where autoregressive, 3), Adam on gradients clipped to norm 5, learning rate 2e-3 falling as a
+cosine, batches of 256, the parameters of the best of the validations each 100 steps on the last tenth of the training
+rows. Widths of ours and of zuko's conditioners are the largest that keep within flowjax's number of parameters;
+flowjax: 8 knots, 64-64 units, interval 4; zuko: NSF as it comes, autoregressive, and as a coupling ("zuko-coupling"), 8
+bins, interval 5; ours: for each set the setting that `choose` found best on the validation rows of splits 5 to 7.
+`quality` reports the test rows of splits 0 to 4.
 """
 
 from __future__ import annotations
@@ -40,45 +41,53 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
 from flow_methods import (
     BATCH,
+    CHOSEN,
     RATE,
     SETS,
+    ZUKO,
+    Fit,
     fit_jax,
     fit_zuko,
     flowjax,
     optimizer,
     ours,
+    settings,
     split,
     table,
     train_step,
 )
 
-CHOSEN_ON = 5
-"""The split on whose validation rows every choice rests; the reported ones are 0 to 4."""
+CHOSEN_ON = (5, 6, 7)
+"""The splits on whose validation rows every choice rests; the reported ones are 0 to 4."""
 
 
 def worker(options: argparse.Namespace) -> None:
-    """Prints {"validation": [...], "test": [...], "parameters": n} of one method on one set."""
+    """Prints {"validation": [...], "test": [...], "parameters": n} of one method on one set, split after split."""
     rows, compiled, fits = table(options.folder, options.set), {}, []
     for number in options.numbers:
         parts, steps, rate = split(rows, number), options.steps, options.rate
-        if options.method == "zuko":
-            fits.append(fit_zuko(parts, steps, rate, number, options.budget))
+        if options.method in ZUKO:
+            fits.append(fit_zuko(parts, steps, rate, number, options.budget, ZUKO[options.method]))
+            report(fits)
             continue
         method = flowjax
         if options.method == "ours":
-            from actlab.systems.flows import Mixture
-
-            shape = {"mixing": options.mixing, "transform": Mixture(options.units), "marginals": Mixture(16, 0.01, 1e3)}
-            method = functools.partial(ours, budget=options.budget or None, **shape)
+            setting = settings()[options.setting or CHOSEN[options.set]]
+            method = functools.partial(ours, budget=options.budget or None, **setting)
         fits.append(fit_jax(method, parts, steps, rate, number, compiled))
+        report(fits)
+
+
+def report(fits: Sequence[Fit]) -> None:
+    """One line for all splits so far: `run` reads the last."""
     found = {"validation": [f.validation for f in fits], "test": [f.test for f in fits]}
-    print(json.dumps(found | {"parameters": fits[0].parameters}))
+    print(json.dumps(found | {"parameters": fits[0].parameters}), flush=True)
 
 
 def run(options: argparse.Namespace, name: str, method: str, numbers: Sequence[int], **further: Any) -> dict[str, Any]:
     """`worker` in a process of its own, with the Python that has the method's packages."""
-    python = (options.torch_python or sys.executable) if method == "zuko" else sys.executable
-    shape = {"steps": options.steps, "rate": options.rate, "mixing": options.mixing, "units": options.units} | further
+    python = (options.torch_python or sys.executable) if method in ZUKO else sys.executable
+    shape = {"steps": options.steps, "rate": options.rate} | further
     command = [python, __file__, "worker", "--folder", options.folder, "--set", name, "--method", method]
     command += [str(v) for k, value in shape.items() for v in (f"--{k}", value)]
     command += ["--numbers", *map(str, numbers)]
@@ -92,22 +101,22 @@ def run(options: argparse.Namespace, name: str, method: str, numbers: Sequence[i
 def peers(options: argparse.Namespace) -> list[str]:
     """Those asked for that can be run."""
     here = options.torch_python or importlib.util.find_spec("zuko")
-    return [name for name in options.peers if name != "zuko" or here]
+    return [name for name in options.peers if name not in ZUKO or here]
 
 
 def choose(options: argparse.Namespace) -> None:
-    """Validation nats on split 5 of every method at several learning rates, ours with every mixing too."""
+    """Validation nats of every method at several learning rates, ours in every setting too."""
     for name in options.sets:
         budget = None
         for method in (*peers(options), "ours"):
-            for mixing in ("lu", "permutation") if method == "ours" else ("-",):
+            for setting in settings() if method == "ours" else ("",):
                 for rate in options.rates:
-                    further = {"budget": budget or 0, "mixing": mixing, "rate": rate}
-                    found = run(options, name, method, [CHOSEN_ON], **further)
+                    further = {"budget": budget or 0, "rate": rate} | ({"setting": setting} if setting else {})
+                    found = run(options, name, method, CHOSEN_ON, **further)
                     budget = budget or found["parameters"]
                     print(
-                        f"{name:9s} {method:8s} {mixing:12s} rate {rate:.0e}  {found['parameters']:6d} parameters  "
-                        f"validation nats {found['validation'][0]:8.3f}  {found['seconds']:6.1f} s",
+                        f"{name:9s} {method:13s} {setting:36s} rate {rate:.0e}  {found['parameters']:6d} parameters  "
+                        f"validation nats {np.mean(found['validation']):8.3f}  {found['seconds']:6.1f} s",
                         flush=True,
                     )
 
@@ -233,11 +242,10 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", default=SETS, choices=SETS)
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--rounds-compile", type=int, default=2)
-    parser.add_argument("--peers", nargs="*", default=["flowjax", "zuko"], choices=("flowjax", "zuko"))
+    parser.add_argument("--peers", nargs="*", default=["flowjax", *ZUKO], choices=("flowjax", *ZUKO))
     parser.add_argument("--rate", type=float, default=RATE)
     parser.add_argument("--rates", type=float, nargs="+", default=[RATE])
-    parser.add_argument("--mixing", default="lu")
-    parser.add_argument("--units", type=int, default=8)
+    parser.add_argument("--setting", help="of ours; the chosen one of each set where not given")
     parser.add_argument("--set")
     parser.add_argument("--method")
     parser.add_argument("--numbers", type=int, nargs="+")

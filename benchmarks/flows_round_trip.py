@@ -56,7 +56,7 @@ def ours(x: np.ndarray, depths: list[int], noise: float) -> dict[str, list[float
 
     key, deepest, shape = jax.random.key(0), max(depths), {"layers": max(depths), "hidden": (WIDTH, WIDTH)}
     flows = {
-        "ours, mixture coupling": coupling_flow(key, FEATURES, **shape),
+        "ours, mixture coupling": coupling_flow(key, FEATURES, transform=Mixture(8), **shape),
         "ours, spline coupling": coupling_flow(key, FEATURES, transform=Spline(8), **shape),
         "ours, stack of slopes in [0.8, 1.25]": elementwise_flow(
             key, FEATURES, layers=deepest, transform=Mixture(8, 0.8, 1.25)

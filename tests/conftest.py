@@ -13,17 +13,7 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_compilation_cache_dir", str(Path(__file__).parents[1] / ".cache" / "jax"))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
-# Systems in the making, whose tests do not yet fit the time that CI has: run by `pytest -m exhaustive`.
-IN_THE_MAKING = ("tests/systems/tomography/",)
-
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks the tests of systems in the making as exhaustive ones."""
-    for item in items:
-        if any(folder in item.path.as_posix() for folder in IN_THE_MAKING):
-            item.add_marker(pytest.mark.exhaustive)
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ BAD_INPUT = (
     "actlab.config:ConfigError",
     "actlab.data:DataError",
     "actlab.data.sparse:GraphError",
+    "actlab.dynamics:CycleError",
     "actlab.dynamics:DelayError",
     "actlab.proofs:ContradictionError",
     "actlab.proofs:UndefinedError",

@@ -6,6 +6,7 @@ HDF5 needs h5py and DICOM needs pydicom; both are imported only here and only wh
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,6 +114,14 @@ def load_dicom_slice(path: str | Path, frame: int = 0) -> Slice:
     if abs(float(spacing[0]) - float(spacing[1])) > 1e-6:
         raise DataError(f"{path}: pixels of {spacing[0]} x {spacing[1]} mm; they must be square")
     return Slice(float(slope) * values + float(intercept), float(spacing[0]))
+
+
+def slice_of_pydicom() -> Slice | None:
+    """The CT slice inside pydicom's wheel, 128 x 128 pixels of 0.66 mm; None where pydicom is not installed."""
+    if importlib.util.find_spec("pydicom") is None:
+        return None
+    data = importlib.import_module("pydicom.data")
+    return load_dicom_slice(str(data.get_testdata_file("CT_small.dcm", download=False)))
 
 
 def load_lodopab(folder: str | Path, part: str = "train", number: int = 0) -> LodopabPairs:

@@ -117,7 +117,7 @@ def test_vmap_is_the_loop_and_jit_is_eager():
         for ends in ("lower", "upper"):
             each = np.stack([getattr(a, ends) for a in alone])
             np.testing.assert_allclose(getattr(together, ends), each, rtol=1e-5, atol=2e-6)
-    small = network(MLP([3, 4, 2], al.gelu, rngs=nnx.Rngs(0)), (3,))
+    small = network(MLP([3, 4, 2], al.relu, rngs=nnx.Rngs(0)), (3,))
     eager, compiled = linear_bounds(small, box((3,))), jax.jit(lambda b: linear_bounds(small, b))(box((3,)))
     np.testing.assert_allclose(eager.lower, compiled.lower, rtol=1e-5, atol=2e-6)
 
@@ -171,16 +171,31 @@ def test_jacobians_and_constants_on_a_box(name):
 def test_radii_hold_against_all_classes():
     model = MLP([4, 10, 10, 3], al.softplus, rngs=nnx.Rngs(5))
     net, x = network(model, (4,)), box((4,), 3).lower
-    rows = margins(jnp.argmax(model(x[None])[0]), 3)
-    hessians = jax.vmap(jax.hessian(lambda x: rows @ model(x[None])[0]))(jax.random.normal(jax.random.key(0), (300, 4)))
-    assert jnp.all(jnp.linalg.norm(hessians, 2, axis=(2, 3)).max(0) <= hessian_bound(net, rows))
-    for radius in (lipschitz_radius(net, x, rows), curvature_radius(net, x, rows)):
-        assert radius > 0
+    order = jnp.argsort(model(x[None])[0])
+
+    @jax.jit
+    def radii(label):
+        rows = margins(label, 3)
+        return lipschitz_radius(net, x, rows), curvature_radius(net, x, rows)
+
+    @jax.jit
+    def curvatures(rows):
+        hessian = jax.vmap(jax.hessian(lambda x: rows @ model(x[None])[0]))
+        return hessian(jax.random.normal(jax.random.key(0), (300, 4))), hessian_bound(net, rows)
+
+    @jax.jit
+    def worst(radius, rows):
         directions = jax.random.normal(jax.random.key(1), (2000, 4))
         ball = x[None] + radius * directions / jnp.linalg.norm(directions, axis=1, keepdims=True)
-        assert jnp.min(model(ball) @ rows.T) > 0
-    wrong = margins(jnp.argmin(model(x[None])[0]), 3)
-    assert lipschitz_radius(net, x, wrong) == curvature_radius(net, x, wrong) == 0
+        return jnp.min(model(ball) @ rows.T)
+
+    rows = margins(order[-1], 3)
+    hessians, bound = curvatures(rows)
+    assert np.all(np.linalg.norm(hessians, 2, axis=(2, 3)).max(0) <= bound)
+    for radius in radii(order[-1]):
+        assert radius > 0
+        assert worst(radius, rows) > 0
+    assert radii(order[0]) == (0, 0)
 
 
 class Normalized(nnx.Module):

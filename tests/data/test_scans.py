@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from actlab.data import DataError, load_dicom_slice, load_lodopab, load_scan
+from actlab.data.scans import slice_of_pydicom
 
 
 @pytest.fixture
@@ -82,9 +83,8 @@ def test_lodopab(tmp_path: Path) -> None:
 
 def test_dicom(tmp_path: Path) -> None:
     pytest.importorskip("pydicom")
-    from pydicom.data import get_testdata_file
-
-    found = load_dicom_slice(str(get_testdata_file("CT_small.dcm")))
+    found = slice_of_pydicom()
+    assert found is not None
     assert found.hounsfield.shape == (128, 128)
     assert (found.hounsfield.min(), found.hounsfield.max()) == (-896.0, 1167.0)
     assert found.pixel == pytest.approx(0.661468)

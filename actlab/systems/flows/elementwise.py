@@ -52,17 +52,17 @@ def value_and_log_slope(activation: Activation, x: Array) -> tuple[Array, Array]
     """
     if isinstance(activation, Sloped):
         value, log_slope = activation.value_and_log_slope(x)
-        return _finite(value), log_slope
+        return finite(value), log_slope
     value, slope = jax.jvp(activation.evaluate, (x,), (jnp.ones_like(x),))
-    return _finite(value), jnp.log(within(slope, slope_of(activation)))
+    return finite(value), jnp.log(within(slope, slope_of(activation)))
 
 
 def preimage(activation: Activation, y: Array) -> Array:
     """The x with f(x) = y: the facts' closed form where they have one, else Newton's method inside their bracket."""
     if isinstance(activation, Sloped):
-        return activation.preimage(y)
+        return finite(activation.preimage(y))
     inverse = activation.facts.inverse
-    return _finite(al.invert(activation, y) if inverse is None else inverse(y))
+    return finite(al.invert(activation, y) if inverse is None else inverse(y))
 
 
 class Sloped(Activation):
@@ -84,18 +84,19 @@ class Sloped(Activation):
 
 def _nearest(activation: Activation, y: Array) -> Array:
     """By Newton's method; the largest float where the solution is beyond it."""
-    return _finite(al.invert(activation, y))
+    return finite(al.invert(activation, y))
 
 
 @jax.custom_jvp
-def _finite(value: Array) -> Array:
+def finite(value: Array) -> Array:
+    """The largest float in the place of an infinity, with the derivative that the value would have."""
     largest = jnp.finfo(value.dtype).max
     return jnp.clip(value, -largest, largest)
 
 
-@_finite.defjvp
+@finite.defjvp
 def _finite_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
-    return _finite(primals[0]), tangents[0]
+    return finite(primals[0]), tangents[0]
 
 
 def within(slope: Array, bounds: Interval) -> Array:

@@ -149,11 +149,16 @@ def coupling_flow(
         bent = Featurewise(jnp.zeros((featurewise.outputs, features)), featurewise, features)
         return Composed((mixed, bent, coupling))
 
-    couplings = stacked(key, layer, layers)
+    return Flow(_after(marginals, stacked(key, layer, layers)))
+
+
+def _after(marginals: Transform | None, layers: VectorBijector) -> VectorBijector:
+    """The layers, after a function for each feature where one is given."""
     if marginals is None:
-        return Flow(couplings)
+        return layers
+    features = layers.features
     first = Featurewise(jnp.zeros((marginals.outputs, features)), marginals, features, PACE)
-    return Flow(Composed((first, couplings)))
+    return Composed((first, layers))
 
 
 def autoregressive_flow(
@@ -164,6 +169,7 @@ def autoregressive_flow(
     layers: int = 3,
     hidden: Sequence[int] = (64, 64),
     transform: Transform | None = None,
+    marginals: Transform | None = None,
     activation: Any = "relu",
     mixing: str = "lu",
 ) -> Flow:
@@ -177,7 +183,7 @@ def autoregressive_flow(
         net = masked_perceptron(net_key, features, conditions, hidden, transform.outputs, activation)
         return Composed((mixing_of(mixing, mixing_key, features), Autoregressive(net, transform, features, conditions)))
 
-    return Flow(stacked(key, layer, layers))
+    return Flow(_after(marginals, stacked(key, layer, layers)))
 
 
 def elementwise_flow(

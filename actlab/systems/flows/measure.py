@@ -88,8 +88,11 @@ def trainer(transform: Transform, recipe: Recipe) -> Callable[..., Outcome]:
 
 def on_toy(run: Callable[..., Outcome], toy: Toy, recipe: Recipe, seeds: tuple[int, ...]) -> tuple[Outcome, Any]:
     """The outcomes over the seeds, and the mean of log p - log q over the held-out events of each: the gap."""
-    keys = [jax.random.split(jax.random.key(seed), 3) for seed in seeds]
-    train = jnp.stack([toy.sample(k[0], recipe.rows) for k in keys])
-    test = jnp.stack([toy.sample(k[1], recipe.rows // 2) for k in keys])
-    outcome = run(jnp.stack([k[2] for k in keys]), train, test)
-    return outcome, (toy.log_prob(test) - outcome.log_prob).mean(1)
+    keys = jnp.stack([jax.random.split(jax.random.key(seed), 3) for seed in seeds])
+
+    def drawn(keys: Key[Array, "3"]) -> tuple[Array, Array]:
+        return toy.sample(keys[0], recipe.rows), toy.sample(keys[1], recipe.rows // 2)
+
+    train, test = jax.jit(jax.vmap(drawn))(keys)
+    outcome = run(keys[:, 2], train, test)
+    return outcome, jax.jit(lambda x, log_prob: (toy.log_prob(x) - log_prob).mean(1))(test, outcome.log_prob)

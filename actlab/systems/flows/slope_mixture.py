@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 import actlab.activations as al
 from actlab.activations import SMOOTH, Activation, Facts, Interval
-from actlab.systems.flows.elementwise import Sloped
+from actlab.systems.flows.elementwise import Sloped, finite
 
 FAR = 1e9
 """Where u/sqrt(1 + u^2) is 1 in both precisions, and u^2 far from overflow."""
@@ -92,6 +92,7 @@ class SlopeMixture(Sloped):
 
     def _arguments(self, x: Array) -> tuple[Any, Array]:
         u = self.sharpness * x[None] - self.offsets
+        u = self._finite(u)
         if not self.reflected:
             return 1, u
         count = self.weights.shape[0]
@@ -99,7 +100,10 @@ class SlopeMixture(Sloped):
         return sign.reshape(-1, *(1,) * x.ndim), u
 
     def _value(self, x: Array, values: Array) -> Array:
-        return self.shift + self.line * x + (self.weights / self.sharpness * values).sum(0)
+        return self.shift + self.line * x + (self.weights / self.sharpness * self._finite(values)).sum(0)
+
+    def _finite(self, values: Array) -> Array:
+        return values if self.unit is algebraic_sigmoid else finite(values)  # which takes infinities, and gives none
 
     @property
     def facts(self) -> Facts:

@@ -46,13 +46,13 @@ class Toy:
     @functools.cached_property
     def entropy(self) -> float:
         """Differential entropy, nats: the integral of -p log p by the trapezoidal rule, to about 1e-6."""
-        reach, n = 6.0, 600
+        reach, n = 6.0, 240
         line = np.linspace(-reach, reach, n)
         grid = np.stack(np.meshgrid(line, line), -1).reshape(-1, 2)
         whitened = np.linalg.inv(self.factors)
         total, step = 0.0, (line[1] - line[0]) ** 2
         heights = -np.log(np.abs(np.linalg.det(self.factors))) - math.log(2 * math.pi * len(self.means))
-        for part in np.array_split(grid, 15):
+        for part in np.array_split(grid, 3):
             z = np.einsum("kij,nkj->nki", whitened, part[:, None] - self.means)
             logs = heights - 0.5 * np.sum(z * z, -1)
             top = logs.max(1)

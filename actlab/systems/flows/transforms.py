@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 import actlab.activations as al
@@ -18,9 +19,12 @@ from actlab.systems.flows.elementwise import Sloped
 Raw = Float[Array, "outputs *shape"]
 
 
-def capped(raw: Array, most: float) -> Array:
-    """`raw` bent into (-most, most), slope 1 at 0: raw / (1 + |raw| / most)."""
-    return raw / (1 + jnp.abs(raw) * (1 / most))
+def capped(raw: Array, most: float | np.ndarray) -> Array:
+    """`raw` bent into (-most, most), slope 1 at 0: raw / (1 + |raw| / most); an array has one for each row."""
+    inverse = 1 / most
+    if isinstance(inverse, np.ndarray):
+        inverse = jnp.asarray(inverse, raw.dtype).reshape(-1, *(1,) * (raw.ndim - 1))
+    return raw / (1 + jnp.abs(raw) * inverse)
 
 
 class Transform(abc.ABC):

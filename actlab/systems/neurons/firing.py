@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from actlab.dynamics import rk4_fold
 from actlab.systems.neurons.bifurcations import Bifurcation, bifurcations
@@ -17,14 +17,27 @@ from actlab.systems.neurons.conductance import Neuron
 Kind = Literal["I", "II", "bistable saddle-node"]
 
 
+class _Rise(NamedTuple):
+    """The step in which the voltage rose through the threshold: its beginning, length, voltages and slopes."""
+
+    time: Any
+    width: Any
+    left: tuple[Any, Any]
+    right: tuple[Any, Any]
+
+    def at(self, threshold: float) -> Any:
+        """When it did."""
+        return self.time + crossing_time(self.width, self.left, self.right, threshold)
+
+
 class _Seen(NamedTuple):
-    """The state before, the last two upward crossings, and how many there were."""
+    """Time, voltage and slope before, the last two rises, and how many there were."""
 
     time: Any
     voltage: Any
     slope: Any
-    last: Any
-    previous: Any
+    last: _Rise
+    previous: _Rise
     count: Any
 
 
@@ -52,38 +65,71 @@ def firing_rate(
         threshold: mV.
         settle: ms at the beginning in which no crossing counts.
     """
-    steps = round(duration / step)
-    dtype = jnp.result_type(start, float)
-    times = jnp.arange(steps + 1, dtype=dtype) * step
+    times, dtype = _times(start, duration, step)
 
-    def observe(seen: _Seen, time: Any, state: Array, rate: Array) -> _Seen:
+    def observe(seen: _Seen, time: Any, state: tuple[Array, ...], rate: tuple[Array, ...]) -> _Seen:
         rising = (seen.voltage < threshold) & (state[0] >= threshold) & (seen.time >= settle)
-        at = seen.time + _crossing(seen, time, state[0], rate[0], threshold)
+        rise = _Rise(seen.time, time - seen.time, (seen.voltage, seen.slope), (state[0], rate[0]))
+
+        def kept(new: Any, old: Any) -> Any:
+            return jax.tree.map(lambda a, b: jnp.where(rising, a, b), new, old)
+
         return _Seen(
-            time,
-            state[0],
-            rate[0],
-            jnp.where(rising, at, seen.last),
-            jnp.where(rising, seen.last, seen.previous),
-            seen.count + rising,
+            time, state[0], rate[0], kept(rise, seen.last), kept(seen.last, seen.previous), seen.count + rising
         )
 
-    nothing = jnp.zeros((), dtype)
-    begun = _Seen(nothing, jnp.asarray(jnp.inf, dtype), nothing, nothing, nothing, jnp.zeros((), jnp.int32))
-    _, seen = rk4_fold(neuron.field(current), start, times, observe, begun)
-    period = jnp.where(seen.count >= 2, seen.last - seen.previous, 1.0)
-    return jnp.where(seen.count >= 2, 1e3 / period, 0.0)
+    zero, one = jnp.zeros((), dtype), jnp.ones((), dtype)
+    none = _Rise(zero, one, (threshold - one, one), (threshold + one, one))
+    begun = _Seen(zero, jnp.asarray(jnp.inf, dtype), zero, none, none, jnp.zeros((), jnp.int32))
+    _, seen = rk4_fold(neuron.field_of_parts(current), tuple(start), times, observe, begun)
+    period = seen.last.at(threshold) - seen.previous.at(threshold)
+    return jnp.where(seen.count >= 2, 1e3 / jnp.where(seen.count >= 2, period, 1.0), 0.0)
 
 
-def _crossing(seen: _Seen, time: Any, voltage: Any, slope: Any, threshold: float) -> Any:
-    """When, after `seen.time`, the Hermite cubic reaches the threshold: Newton's method from the chord."""
-    width = time - seen.time
-    rise = jnp.where(voltage == seen.voltage, 1.0, voltage - seen.voltage)
-    first, second = seen.slope * width, slope * width
-    s = (threshold - seen.voltage) / rise
+def spike_count(
+    neuron: Neuron,
+    current: Any,
+    start: Float[Array, " dimension"],
+    *,
+    duration: float,
+    step: float = 0.05,
+    threshold: float = 0.0,
+) -> Int[Array, ""]:
+    """How often the voltage rises through the threshold: the cheapest record of a sweep over many cells.
+
+    Args:
+        neuron: the neuron.
+        current: uA/cm^2, constant.
+        start: V in mV and the open fractions.
+        duration: ms.
+        step: ms.
+        threshold: mV.
+    """
+    times, dtype = _times(start, duration, step)
+
+    def observe(seen: tuple[Any, Any], time: Any, state: tuple[Array, ...], rate: tuple[Array, ...]) -> tuple[Any, Any]:
+        del time, rate
+        last, count = seen
+        return state[0], count + ((last < threshold) & (state[0] >= threshold))
+
+    begun = (jnp.asarray(jnp.inf, dtype), jnp.zeros((), jnp.int32))
+    return rk4_fold(neuron.field_of_parts(current), tuple(start), times, observe, begun)[1][1]
+
+
+def _times(start: Array, duration: float, step: float) -> tuple[Array, Any]:
+    dtype = jnp.result_type(start, float)
+    return jnp.arange(round(duration / step) + 1, dtype=dtype) * step, dtype
+
+
+def crossing_time(width: Any, left: tuple[Any, Any], right: tuple[Any, Any], threshold: float) -> Any:
+    """How far into a step the cubic through both (voltage, slope) reaches the threshold: Newton's method."""
+    (voltage, slope), (after, after_slope) = left, right
+    rise = jnp.where(after == voltage, 1.0, after - voltage)
+    first, second = slope * width, after_slope * width
+    s = (threshold - voltage) / rise
     for _ in range(4):
         value = (
-            seen.voltage
+            voltage
             + s * first
             + s * s * (3 * rise - 2 * first - second)
             + s * s * s * (first + second - 2 * rise)

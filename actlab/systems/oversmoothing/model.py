@@ -225,9 +225,9 @@ def _advance(
     optimizer: Any,
     epochs: int,
 ) -> Progress:
-    """So many epochs; of a run that has stopped none."""
+    """So many epochs, fewer where the run stops before; of a run that has stopped none."""
 
-    def epoch(state: Progress, _: Any) -> tuple[Progress, None]:
+    def epoch(state: Progress) -> Progress:
         link_key, drop_key = jax.random.split(jax.random.fold_in(state.key, state.epoch))
         operator = clean
         if recipe.drop_links:
@@ -246,11 +246,10 @@ def _advance(
         better = val_loss < state.best_loss
         best_loss, val, test, best = jax.tree.map(lambda new, old: jnp.where(better, new, old), found, kept)
         since = jnp.where(better, 0, state.since + 1)
-        new = Progress(params, opt_state, state.epoch + 1, best_loss, since, val, test, best, state.key)
-        active = _active(state, recipe)
-        return jax.tree.map(lambda new, old: jnp.where(active, new, old), new, state), None
+        return Progress(params, opt_state, state.epoch + 1, best_loss, since, val, test, best, state.key)
 
-    return jax.lax.scan(epoch, state, length=epochs)[0]
+    last = state.epoch + epochs
+    return jax.lax.while_loop(lambda state: _active(state, recipe) & (state.epoch < last), epoch, state)
 
 
 def _cross_entropy(logits: Array, problem: Problem, nodes: Array) -> Array:

@@ -95,6 +95,23 @@ def binned(exposure: Exposure, factor: int) -> Exposure:
     return Exposure(counts.sum(-1), flat.sum(-1), background.sum(-1), weight.min(-1))
 
 
+def bin_gains(geometry: Geometry, exposure: Exposure, image: Float[Array, "rows columns"]) -> Float[Array, " bins"]:
+    """How much brighter each bin is than its flat says: the photons counted over those that the image predicts.
+
+    A bin that is off is off in every view, and draws a ring. The ratio is the most likely gain where the background is
+    small, given the image; 1 for a bin without a weighted ray. Pure. `exposure.scaled` takes the gains off.
+
+    Args:
+        geometry: of the scan.
+        exposure: of the fitted views; rays of weight 0 do not count.
+        image: reconstructed from them, 1/mm.
+    """
+    predicted = exposure.weight * exposure.flat * jnp.exp(-project(geometry, image))
+    counted = exposure.weight * (exposure.counts - exposure.background)
+    total = jnp.sum(predicted, axis=0)
+    return jnp.where(total > 0, jnp.sum(counted, axis=0) / jnp.where(total > 0, total, 1.0), 1.0)
+
+
 def centre_by_mass(geometry: Geometry, integrals: Float[Array, "views bins"]) -> Float[Array, ""]:
     """The bin where the axis is seen, from the centres of mass of the views: a sine about it. Parallel beams only.
 

@@ -30,19 +30,19 @@ class Method:
         name: for tables.
         settings: of the knob, in the order of the images: a window, a number of iterations, a prior's strength.
         images: (geometry, exposure) -> the image at every setting, shape (settings, rows, columns); pure.
-        single: setting -> the same method at that setting alone.
+        image_at: (geometry, exposure, index of a setting, which may be traced) -> the image at that setting.
     """
 
     name: str
     settings: tuple[Any, ...]
     images: Callable[[Geometry, Exposure], Float[Array, "settings rows columns"]]
-    single: Callable[[Any], Method]
+    image_at: Callable[[Geometry, Exposure, Any], Float[Array, "rows columns"]]
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Chosen:
-    """The image that held-out rays chose, 1/mm; its setting's index; the held-out deviance at every setting."""
+    """The image at the setting that held-out rays chose, 1/mm; its index; the held-out deviance at every setting."""
 
     image: Any
     index: Any
@@ -50,10 +50,10 @@ class Chosen:
 
 
 def choose(key: Key[Array, ""], method: Method, geometry: Geometry, exposure: Exposure, share: float = 0.1) -> Chosen:
-    """Runs the method at every setting without a share of the rays, and takes the one that predicts those best.
+    """Runs the method at every setting without a share of the rays, takes the setting that predicts those best.
 
-    An image is scored as if clipped at 0, which only helps those with negative pixels, but is returned as it is. FBP
-    cannot leave rays out: it sees all of them, in its favour. Pure; vmap it over keys and exposures.
+    The image is that of the whole exposure at this setting. FBP cannot leave rays out: it sees all of them, in its
+    favour. Pure; vmap it over keys and exposures.
 
     Args:
         key: of the rays held out.
@@ -64,9 +64,18 @@ def choose(key: Key[Array, ""], method: Method, geometry: Geometry, exposure: Ex
     """
     fitted, scored = held_out_rays(key, exposure, share)
     images = method.images(geometry, fitted)
-    held_out = jax.lax.map(lambda image: deviance(project(geometry, jnp.maximum(image, 0.0)), scored), images)
+    held_out = jax.lax.map(lambda image: predicted_deviance(geometry, image, scored), images)
     index = jnp.argmin(jnp.where(jnp.isfinite(held_out), held_out, jnp.inf))
-    return Chosen(images[index], index, held_out)
+    return Chosen(method.image_at(geometry, exposure, index), index, held_out)
+
+
+def predicted_deviance(geometry: Geometry, image: Float[Array, "rows columns"], exposure: Exposure) -> Array:
+    """Poisson deviance per ray of the counts that the image predicts, as it is or clipped at 0: the lower of the two.
+
+    Clipping takes away what noise put below 0, but not what it put above, so it can do harm as well as good.
+    """
+    both = jnp.stack([image, jnp.maximum(image, 0.0)])
+    return jnp.min(jax.lax.map(lambda one: deviance(project(geometry, one), exposure), both))
 
 
 def fbp(windows: Sequence[str] = ("ramp", "hann")) -> Method:
@@ -75,21 +84,19 @@ def fbp(windows: Sequence[str] = ("ramp", "hann")) -> Method:
     def images(geometry: Geometry, exposure: Exposure) -> Array:
         return jnp.stack([filtered_backprojection(geometry, exposure.line_integrals, w) for w in windows])
 
-    return Method("FBP", tuple(windows), images, lambda window: fbp((window,)))
+    return _indexed("FBP", tuple(windows), images)
 
 
 def sirt_clipped(every: int = 25, checks: int = 8) -> Method:
     """SIRT clipped at 0, looked at every so many iterations."""
 
     def images(geometry: Geometry, exposure: Exposure) -> Array:
-        return _along(
-            lambda image: sirt(geometry, exposure.line_integrals, every, start=image, weight=exposure.weight)[0],
-            geometry,
-            exposure,
-            checks,
-        )
+        def further(image: Array) -> Array:
+            return sirt(geometry, exposure.line_integrals, every, start=image, weight=exposure.weight)[0]
 
-    return Method("SIRT, clipped", _multiples(every, checks), images, lambda count: sirt_clipped(count, 1))
+        return _along(further, geometry, exposure, checks)
+
+    return _indexed("SIRT, clipped", _multiples(every, checks), images)
 
 
 def sart_clipped(every: int = 1, checks: int = 8, relaxation: float = 0.5) -> Method:
@@ -102,7 +109,7 @@ def sart_clipped(every: int = 1, checks: int = 8, relaxation: float = 0.5) -> Me
 
         return _along(sweep, geometry, exposure, checks)
 
-    return Method("SART, clipped", _multiples(every, checks), images, lambda count: sart_clipped(count, 1, relaxation))
+    return _indexed("SART, clipped", _multiples(every, checks), images)
 
 
 def likelihood(every: int = 25, checks: int = 8) -> Method:
@@ -111,19 +118,16 @@ def likelihood(every: int = 25, checks: int = 8) -> Method:
     def images(geometry: Geometry, exposure: Exposure) -> Array:
         return _along(lambda im: transmission_ml(geometry, exposure, every, start=im)[0], geometry, exposure, checks)
 
-    return Method("transmission ML", _multiples(every, checks), images, lambda count: likelihood(count, 1))
+    return _indexed("transmission ML", _multiples(every, checks), images)
 
 
 def tv(strengths: Sequence[float], steps: int = 300) -> Method:
     """Least squares of line integrals with a TV prior and no pixel below 0, by PDHG; strengths in mm."""
 
-    def images(geometry: Geometry, exposure: Exposure) -> Array:
-        def at(strength: Array) -> Array:
-            return tv_pdhg(geometry, exposure.line_integrals, strength, steps, weight=exposure.weight)[0]
+    def image_of(geometry: Geometry, exposure: Exposure, strength: Array) -> Array:
+        return tv_pdhg(geometry, exposure.line_integrals, strength, steps, weight=exposure.weight)[0]
 
-        return jax.lax.map(at, jnp.asarray(strengths, exposure.counts.dtype))
-
-    return Method("TV, PDHG", tuple(strengths), images, lambda strength: tv((strength,), steps))
+    return _of_strength("TV, PDHG", strengths, image_of)
 
 
 def poisson_map(
@@ -140,20 +144,31 @@ def poisson_map(
     The search starts from a few sweeps of clipped SART: from a constant image Adam takes thousands of steps.
     """
 
-    def images(geometry: Geometry, exposure: Exposure) -> Array:
+    def image_of(geometry: Geometry, exposure: Exposure, strength: Array) -> Array:
         begun = sart(geometry, exposure.line_integrals, sweeps, relaxation=0.5, weight=exposure.weight)[0]
         start = parameters_for(activation, begun / unit)
+        return maximum_a_posteriori(geometry, exposure, activation, strength, unit, recipe=recipe, start=start).image
 
-        def at(strength: Array) -> Array:
-            found = maximum_a_posteriori(geometry, exposure, activation, strength, unit, recipe=recipe, start=start)
-            return found.image
+    return _of_strength(name or f"Poisson MAP, {activation!r}", strengths, image_of)
 
-        return jax.lax.map(at, jnp.asarray(strengths, exposure.counts.dtype))
 
-    def single(strength: Any) -> Method:
-        return poisson_map(activation, (strength,), recipe, unit=unit, name=name, sweeps=sweeps)
+def _indexed(name: str, settings: tuple[Any, ...], images: Callable[[Geometry, Exposure], Array]) -> Method:
+    """A method that comes by its images one after another, or at next to no cost: one of them is taken from all."""
+    return Method(name, settings, images, lambda geometry, exposure, index: images(geometry, exposure)[index])
 
-    return Method(name or f"Poisson MAP, {activation!r}", tuple(strengths), images, single)
+
+def _of_strength(
+    name: str, strengths: Sequence[float], image_of: Callable[[Geometry, Exposure, Array], Array]
+) -> Method:
+    """A method whose every strength is a run of its own."""
+
+    def at(geometry: Geometry, exposure: Exposure, index: Any) -> Array:
+        return image_of(geometry, exposure, jnp.asarray(strengths, exposure.counts.dtype)[index])
+
+    def images(geometry: Geometry, exposure: Exposure) -> Array:
+        return jax.lax.map(lambda index: at(geometry, exposure, index), jnp.arange(len(strengths)))
+
+    return Method(name, tuple(strengths), images, at)
 
 
 def _along(step: Callable[[Array], Array], geometry: Geometry, exposure: Exposure, checks: int) -> Array:

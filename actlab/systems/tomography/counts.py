@@ -62,6 +62,10 @@ class Exposure:
         """The same counts with this weight in place of the present one, dead rays still at 0."""
         return replace(self, weight=weight * (self.weight > 0))
 
+    def scaled(self, gain: Float[Array, "*shape"]) -> Exposure:
+        """The same counts with the flat times this gain, which is of each bin or of every ray."""
+        return replace(self, flat=self.flat * _aligned(jnp.asarray(gain), self.flat.ndim))
+
     @property
     def line_integrals(self) -> Float[Array, "*batch views bins"]:
         """-log of the transmission: what FBP, SIRT, SART and TV are given. Negative where more arrives than was sent.
@@ -118,7 +122,12 @@ def simulate(
         photons: expected in a bin without an object.
         background: photons expected in each bin besides.
     """
-    transmitted = jnp.asarray(np.exp(-np.asarray(integrals, np.float64)).mean(axis=-1), jnp.float32)
+    transmitted = np.exp(-np.asarray(integrals, np.float64)).mean(axis=-1).astype(np.float32)
+    return _counted(key, transmitted, photons, background)
+
+
+@jax.jit
+def _counted(key: Key[Array, ""], transmitted: Float[Array, "views bins"], photons: Any, background: Any) -> Exposure:
     counts = jax.random.poisson(key, photons * transmitted + background).astype(jnp.float32)
     return Exposure.of(counts, photons, background)
 

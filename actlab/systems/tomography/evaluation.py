@@ -162,35 +162,40 @@ def _evaluated(activation: Activation, name: str, seeds: tuple[int, ...], settin
 
 def image_measurements(name: str, kind: str, images: Array, data: Scans, seeds: tuple[int, ...]) -> list[Measurement]:
     """What an image says of itself beside the truth, the headline first."""
-    truth = data.truth
-    values = {
-        ("PSNR", "dB", "higher"): jax.vmap(psnr)(images, truth),
-        ("SSIM", "", "higher"): jax.vmap(ssim)(images, truth),
-        ("negative pixels", "%", "lower"): 100.0 * negative_share(images),
-    }
-    if kind == AIR:
-        empty = (truth == 0).astype(truth.dtype)
-        values["bias where attenuation is 0", "1/mm", "lower"] = jax.vmap(bias_where)(images, truth, empty)
-    return [
-        Measurement(f"{what}, {kind}", name, np.asarray(v), unit, better, seeds)  # pyright: ignore[reportArgumentType]
-        for (what, unit, better), v in values.items()
+    likeness, structure, negative, bias = map(np.asarray, _image_scores(images, data.truth))
+    rows = [
+        Measurement(f"PSNR, {kind}", name, likeness, "dB", "higher", seeds),
+        Measurement(f"SSIM, {kind}", name, structure, "", "higher", seeds),
+        Measurement(f"negative pixels, {kind}", name, negative, "%", "lower", seeds),
     ]
+    if kind == AIR:
+        rows.append(Measurement(f"bias where attenuation is 0, {kind}", name, bias, "1/mm", "lower", seeds))
+    return rows
+
+
+@jax.jit
+def _image_scores(images: Array, truth: Array) -> tuple[Array, Array, Array, Array]:
+    """PSNR, SSIM, negative pixels in %, and the bias where the truth is 0, of each seed."""
+    empty = (truth == 0).astype(truth.dtype)
+    bias = jax.vmap(bias_where)(images, truth, empty)
+    return jax.vmap(psnr)(images, truth), jax.vmap(ssim)(images, truth), 100.0 * negative_share(images), bias
 
 
 def search_measurements(
     activation: Activation, name: str, kind: str, found: Found, data: Scans, seeds: tuple[int, ...]
 ) -> list[Measurement]:
     """What a search says of itself: the deviance of rays it never saw, and pixels that no gradient moves any more."""
-    flat = (jnp.abs(activation.slope(found.parameter)) < 1e-6) & (data.truth > 0)
-    dead = 100.0 * jnp.sum(flat, axis=(-2, -1)) / jnp.sum(data.truth > 0, axis=(-2, -1))
+    slope, matter = np.asarray(jax.jit(activation.slope)(found.parameter)), np.asarray(data.truth) > 0
+    dead = 100.0 * ((np.abs(slope) < 1e-6) & matter).sum(axis=(-2, -1)) / matter.sum(axis=(-2, -1))
     return [
         Measurement(f"deviance of held-out rays, {kind}", name, np.asarray(found.held_out), "per ray", "lower", seeds),
-        Measurement(f"dead pixels in matter, {kind}", name, np.asarray(dead), "%", "lower", seeds),
+        Measurement(f"dead pixels in matter, {kind}", name, dead, "%", "lower", seeds),
     ]
 
 
-def reconstruction_panels(name: str, image: Array, truth: Array) -> list[Heatmap]:
+def reconstruction_panels(name: str, image: Any, truth: Any) -> list[Heatmap]:
     """The image with its negative pixels marked, and its residual."""
+    image, truth = np.asarray(image), np.asarray(truth)
     return [
         Heatmap(RECONSTRUCTION, name, _short(image), colours="grey", **negative_marks(image)),
         Heatmap(RESIDUAL, name, _short(image - truth), colours="diverging"),
@@ -203,7 +208,7 @@ def negative_marks(image: Array | np.ndarray) -> dict[str, Any]:
     return {"marks": marks, "mark_label": "negative pixels"} if marks.any() else {}
 
 
-def _short(values: Array) -> np.ndarray:
+def _short(values: Any) -> np.ndarray:
     return np.round(np.asarray(values, np.float64), 5)
 
 

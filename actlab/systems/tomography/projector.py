@@ -125,19 +125,23 @@ def _project(geometry: Geometry, image: Float[Array, "rows columns"]) -> Float[A
     starts = (jnp.arange(edge, dtype=jnp.int32) * (edge + 2 * taps))[:, None]
     angles, centre = _leaves(geometry, dtype)
 
-    def one_view(_: None, angle: Array) -> tuple[None, Array]:
+    def holders(angle: Array) -> Array:
+        """The pixel of each row that holds each bin's lower edge."""
+        view = _View(geometry, angle, centre)
+        return _cell(view.crossing(bins - 0.5 * view.sign, view.height(edge, dtype)[:, None]), -taps, edge)
+
+    def one_view(held: Array, inputs: tuple[Array, Array]) -> tuple[Array, Array]:
+        angle, following = inputs
         view = _View(geometry, angle, centre)
         pixels = planes[view.turned.astype(jnp.int32)]
         z = view.height(edge, dtype)[:, None]
-        first = jnp.floor(view.crossing(bins - 0.5 * view.sign, z) + 0.5)  # the pixel that holds the bin's lower edge
-        first = jnp.clip(first, -taps, edge)
-        index = starts + first.astype(jnp.int32) + taps
+        first, index = held.astype(dtype), starts + held + taps
         edges = [view.sign * (view.shadow(view.position(first + (k - 0.5)), z) - bins) for k in range(taps + 1)]
         terms = [_overlap(edges[k], edges[k + 1]) * _gather(pixels, index + k) for k in range(taps)]
         seen = jnp.ones(edge, dtype) @ sum(terms[1:], terms[0])  # a sum over rows, as fast as XLA has one
-        return None, view.path(dtype) * seen
+        return holders(following), view.path(dtype) * seen
 
-    return jax.lax.scan(one_view, None, angles)[1]
+    return jax.lax.scan(one_view, holders(angles[0]), (angles, jnp.roll(angles, -1)))[1]
 
 
 def _backproject(geometry: Geometry, sinogram: Float[Array, "views bins"]) -> Float[Array, "rows columns"]:
@@ -147,22 +151,39 @@ def _backproject(geometry: Geometry, sinogram: Float[Array, "views bins"]) -> Fl
     pixels = jnp.arange(edge, dtype=dtype)[None, :]
     angles, centre = _leaves(geometry, dtype)
 
-    def one_view(planes: Array, inputs: tuple[Array, Array]) -> tuple[Array, None]:
-        angle, measured = inputs
+    def holders(angle: Array) -> Array:
+        """The bin that holds the lower edge of each pixel's shadow."""
+        view = _View(geometry, angle, centre)
+        z = view.height(edge, dtype)[:, None]
+        return _cell(view.shadow(view.position(pixels - 0.5 * view.sign), z), -taps, geometry.bins)
+
+    def one_view(carry: tuple[Array, Array], inputs: tuple[Array, Array, Array]) -> tuple[tuple[Array, Array], None]:
+        (planes, held), (angle, following, measured) = carry, inputs
         view = _View(geometry, angle, centre)
         weighted = measured * jnp.pad(view.path(dtype), taps)
         z = view.height(edge, dtype)[:, None]
         half = 0.5 * view.sign
         lower, upper = (view.shadow(view.position(pixels + h), z) for h in (-half, half))
-        first = jnp.clip(jnp.floor(lower + 0.5), -taps, geometry.bins)  # the bin that holds the shadow's lower edge
-        index = first.astype(jnp.int32) + taps
+        first, index = held.astype(dtype), held + taps
         lower, upper = lower - first, upper - first
         terms = [_overlap(lower - k, upper - k) * _gather(weighted, index + k) for k in range(taps)]
-        return planes.at[view.turned.astype(jnp.int32)].add(sum(terms[1:], terms[0])), None
+        planes = planes.at[view.turned.astype(jnp.int32)].add(sum(terms[1:], terms[0]))
+        return (planes, holders(following)), None
 
-    planes, _ = jax.lax.scan(one_view, jnp.zeros((2, edge, edge), dtype), (angles, padded))
+    start = jnp.zeros((2, edge, edge), dtype), holders(angles[0])
+    (planes, _), _ = jax.lax.scan(one_view, start, (angles, jnp.roll(angles, -1), padded))
     rows, columns = geometry.shape
     return (planes[0, :rows, :columns] + planes[1, :columns, :rows].T)[::-1]
+
+
+def _cell(place: Array, least: int, most: int) -> Array:
+    """The cell, as a number, that holds a place; cell j reaches from j - 1/2 to j + 1/2.
+
+    A view's cells are found while the view before it is summed, and carried over: a number in a carry is one number.
+    Found where they are used, XLA may compute them twice, once for the index and once for the overlap, and at a place
+    on the border of two cells round to one and to the other.
+    """
+    return jnp.clip(jnp.floor(place + 0.5), least, most).astype(jnp.int32)
 
 
 def _framed(image: Array, edge: int, taps: int) -> Array:

@@ -75,7 +75,7 @@ def test_the_penalty_vanishes_exactly_where_every_block_left_of_the_diagonal_is_
     penalty = jax.jit(jax.value_and_grad(lambda k, q: bound_penalty(q, k, gate, block=8)))
     apart, _ = penalty(x, x)
     assert float(apart) == 0.0
-    visited = visited_blocks(x, x, gate, causal=True, block=8)
+    visited = jax.jit(lambda x: visited_blocks(x, x, gate, causal=True, block=8))(x)
     np.testing.assert_array_equal(visited[0], np.eye(4, dtype=bool))
     alike = jnp.broadcast_to(x[:, :1], x.shape)
     value, slope = penalty(alike, alike)

@@ -8,6 +8,8 @@ from actlab.systems import load
 from actlab.systems.flows import Recipe, evaluation
 from experiments import flows as experiment
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 BRIEF = Recipe(layers=2, width=8, steps=60, rows=600)
 SEEDS = (0, 1)
 

@@ -9,6 +9,8 @@ from flow_table import shaken
 import actlab.activations as al
 from actlab.systems.flows import (
     Affine,
+    Featurewise,
+    Mixture,
     autoregressive_flow,
     coupling_flow,
     elementwise_flow,
@@ -149,6 +151,15 @@ def test_layers_have_parameters_of_their_own():
     kernel = flow.bijector.layers.parts[1].conditioner.kernels[0]
     assert kernel.shape[0] == 3
     assert (kernel[0] != kernel[1]).any()
+
+
+@pytest.mark.parametrize("constructor", [coupling_flow, autoregressive_flow])
+def test_marginals_are_functions_of_single_features_before_all_layers(constructor):
+    flow = jax.eval_shape(lambda key: constructor(key, 3, layers=2, marginals=Mixture(5)), jax.random.key(0))
+    first, layers = flow.bijector.parts
+    assert isinstance(first, Featurewise)
+    assert first.raw.shape == (Mixture(5).outputs, 3)
+    assert layers.depth == 2
 
 
 def test_constructors_refuse_numbers_that_do_not_fit():

@@ -125,6 +125,16 @@ def test_derivatives_of_the_inverse_are_implicit(which, float64):
         np.testing.assert_allclose(slope, expected, rtol=1e-10, err_msg=name)
 
 
+def test_inverses_and_their_derivatives_are_finite_at_the_largest_floats(quick_compilation):
+    """Where copies of an unbounded activation overflow, and (y - b) / a does."""
+    y = jnp.asarray(np.concatenate([FAR, -FAR]), jnp.float32)
+    table = {n: members(np.float32)[f"transform: {n}"] for n in ("affine", "copies")}
+    ones = jnp.ones_like(y)
+    found = jax.jit(lambda t: {n: jax.jvp(b.inverse_and_log_det, (y,), (ones,)) for n, b in t.items()})(table)
+    for name, values in found.items():
+        assert all(jnp.isfinite(v).all() for v in jax.tree.leaves(values)), name
+
+
 def test_derivatives_of_the_inverse_in_a_parameter(float64):
     """Against central differences; and of second order."""
     y, transform = jnp.linspace(-7.0, 7.0, 15), TRANSFORMS["mixture"]
@@ -193,7 +203,7 @@ def test_the_spline_is_that_of_distrax():
         np.testing.assert_allclose(found, value, atol=3e-5)
 
 
-def test_slopes_of_transforms_stay_in_their_bounds_for_every_raw_number(float64):
+def test_slopes_of_transforms_stay_in_their_bounds_for_every_raw_number(float64, quick_compilation):
     """Also for raw numbers far out, by finite differences and by the derivative."""
     x = jnp.broadcast_to(jnp.linspace(-6.0, 6.0, 301)[:, None], (301, 20))
 

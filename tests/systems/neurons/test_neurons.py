@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import mpmath
 import numpy as np
 import pytest
 
@@ -74,18 +75,43 @@ def test_characteristic_polynomial_is_that_of_the_jacobian(float64):
         np.testing.assert_allclose(jnp.stack(characteristic(neuron)(voltage)), expected, rtol=1e-10)
 
 
-@pytest.mark.exhaustive
+def _mp_current(kind: str, near: float, g: Any, phi: Any) -> Any:
+    """The current of a bifurcation in high precision, from the equations written out once more."""
+    m, w = (lambda v, h=h, k=k: (1 + mpmath.tanh((v - h) / k)) / 2 for h, k in ((mpmath.mpf("-1.2"), 18), (12, 17.4)))
+
+    def current(v: Any, open_share: Any) -> Any:
+        return g * m(v) * (v - 120) + 8 * open_share * (v + 84) + 2 * (v + 60)
+
+    def condition(v: Any) -> Any:
+        if kind == "saddle-node":
+            return mpmath.diff(lambda x: current(x, w(x)), v)
+        held = w(v)
+        own = mpmath.diff(lambda x: current(x, held), v)
+        return -own / 20 - phi * mpmath.cosh((v - 12) / mpmath.mpf("34.8"))
+
+    root = mpmath.findroot(condition, near)
+    return current(root, w(root))
+
+
 def test_derivatives_of_bifurcation_points_are_those_of_differences(onset, float64):
-    def currents(neuron):
-        return np.array([b.current for b in bifurcations(neuron)])
+    with mpmath.workdps(40):
+        g, phi, step = mpmath.mpf(4), mpmath.mpf(SNIC["phi"]), mpmath.mpf(10) ** -8
+        differences = [
+            [
+                float(
+                    (_mp_current(b.kind, b.voltage, g + a, phi + c) - _mp_current(b.kind, b.voltage, g - a, phi - c))
+                    / (2 * step)
+                )
+                for a, c in ((step, 0), (0, step))
+            ]
+            for b in onset
+        ]
 
-    def of(scale: Any):
-        return morris_lecar(**{**SNIC, "gCa": scale, "V3": 12.0})
+    def currents(g: Any, phi: Any) -> Any:
+        return jnp.stack([current_at(morris_lecar(**{**SNIC, "gCa": g, "phi": phi}), b) for b in onset])
 
-    step = 1e-4
-    differences = (currents(of(4.0 + step)) - currents(of(4.0 - step))) / (2 * step)
-    exact = [jax.grad(lambda g, b=b: current_at(of(g), b))(4.0) for b in onset]
-    np.testing.assert_allclose(exact, differences, rtol=1e-6)
+    exact = jnp.stack(jax.jit(jax.jacfwd(currents, (0, 1)))(4.0, SNIC["phi"]), axis=1)
+    np.testing.assert_allclose(exact, differences, rtol=1e-8, atol=1e-8)
 
 
 def test_onset_law_and_periods(onset, float64):

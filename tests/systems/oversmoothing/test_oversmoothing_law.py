@@ -62,11 +62,12 @@ def test_law_within_one_percent_for_eight_activations(data: str, shared_data: Pa
 @pytest.mark.usefixtures("float64")
 def test_dual_activation_of_relu_is_the_arc_cosine_kernel() -> None:
     rho = np.array([-0.9, 0.0, 0.5, 0.99, 0.9999])
-    for r in rho:
-        k = np.asarray(dual(al.get("relu"), jnp.array([[1.0, r], [r, 1.0]])))
-        exact = (np.sqrt(1 - r**2) + (np.pi - np.arccos(r)) * r) / (2 * np.pi)
-        assert k[0, 1] == pytest.approx(exact, abs=2e-4)
-    assert k[0, 0] == pytest.approx(0.5, abs=1e-4)
+    covariances = np.ones((5, 2, 2))
+    covariances[:, 0, 1] = covariances[:, 1, 0] = rho
+    found = np.asarray(jax.jit(lambda k: jax.lax.map(lambda one: dual(al.get("relu"), one), k))(covariances))
+    exact = (np.sqrt(1 - rho**2) + (np.pi - np.arccos(rho)) * rho) / (2 * np.pi)
+    np.testing.assert_allclose(found[:, 0, 1], exact, atol=2e-4)
+    np.testing.assert_allclose(found[:, 0, 0], 0.5, atol=1e-4)
 
 
 @pytest.mark.usefixtures("float64")
@@ -77,7 +78,8 @@ def test_predicted_collapse_depth_at_width_256() -> None:
     px = walk @ x
     start = px @ px.T / 30
     f = al.get("tanh")
-    between, total = kernel_spread(f, walk, start, weights, weight_variance=1.3, bias_variance=0.3, depth=depth)
+    variances = {"weight_variance": 1.3, "bias_variance": 0.3}
+    between, total = jax.jit(lambda *given: kernel_spread(f, *given, **variances, depth=depth))(walk, start, weights)
 
     def simulated(key):
         first, later = jax.random.split(key)
@@ -93,7 +95,7 @@ def test_predicted_collapse_depth_at_width_256() -> None:
 
         return jax.lax.scan(layer, z, jax.random.split(later, depth))[1]
 
-    measured = collapse_depth(jax.vmap(simulated)(jax.random.split(jax.random.key(1), 3)), 1e-2) + 1
+    measured = collapse_depth(jax.jit(jax.vmap(simulated))(jax.random.split(jax.random.key(1), 3)), 1e-2) + 1
     predicted = collapse_depth(between / total, 1e-2)
     assert np.isfinite(predicted)
     assert predicted == pytest.approx(measured.mean(), rel=0.2)

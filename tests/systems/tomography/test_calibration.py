@@ -7,6 +7,7 @@ import pytest
 
 from actlab.systems.tomography.calibration import (
     CalibrationError,
+    bin_gains,
     binned,
     centre_by_consistency,
     centre_by_mass,
@@ -16,6 +17,7 @@ from actlab.systems.tomography.calibration import (
 from actlab.systems.tomography.counts import Exposure
 from actlab.systems.tomography.geometry import fan_beam, parallel_beam
 from actlab.systems.tomography.phantoms import Phantom
+from actlab.systems.tomography.projector import project
 
 TWO = Phantom("two disks", np.array([(1.0, 0.2, 0.2, 0.35, 0.2, 0.0), (0.6, 0.3, 0.2, -0.2, -0.3, 30.0)]))
 
@@ -51,6 +53,26 @@ def test_binning_adds_photons():
     np.testing.assert_array_equal(half.counts, [[1.0, 5.0], [11.0, 15.0]])
     np.testing.assert_array_equal(half.flat, 8.0)
     np.testing.assert_array_equal(half.weight, [[1.0, 0.0], [1.0, 0.0]])
+
+
+def test_gains_of_bins_come_back_from_the_right_image():
+    geometry = parallel_beam(16, 12)
+    gain = np.random.default_rng(0).uniform(0.95, 1.05, geometry.bins).astype(np.float32)
+    image = jnp.asarray(0.05 * TWO.image(geometry) / 0.02, jnp.float32)
+    weight = np.ones(geometry.sinogram_shape, np.float32)
+    weight[3:5], weight[:, 7] = 0.0, 0.0
+
+    @jax.jit
+    def found(image, gain, weight):
+        light = 1000.0 * jnp.exp(-project(geometry, image))
+        exposure = Exposure.of(light * gain[None] + 20.0, 1000.0, 20.0, weight)
+        gains = bin_gains(geometry, exposure, image)
+        return gains, exposure.scaled(gains).flat
+
+    gains, flat = found(image, gain, weight)
+    gain[7] = 1.0  # no ray of this bin counts
+    np.testing.assert_allclose(gains, gain, rtol=1e-5)
+    np.testing.assert_allclose(flat, 1000.0 * np.broadcast_to(gains, flat.shape), rtol=1e-6)
 
 
 def test_axis_of_a_parallel_and_of_a_fan_beam():
