@@ -80,7 +80,7 @@ def load_scan(path: str | Path) -> ScanFrames:
     if zipfile.is_zipfile(path):
         keys = ("proj", "white", "dark", "theta_deg")
         return _scan(path, *read_arrays(path, keys, ", ".join(keys), "give an npz or a Data Exchange file"))
-    with _hdf5(path) as file:
+    with open_hdf5(path) as file:
         keys = ("exchange/data", "exchange/data_white", "exchange/data_dark", "exchange/theta")
         found = [np.asarray(_member(path, file, key)) for key in keys]
         units = file[keys[-1]].attrs.get("units", "degrees")
@@ -137,7 +137,7 @@ def load_lodopab(folder: str | Path, part: str = "train", number: int = 0) -> Lo
     found = []
     for kind, shape in (("observation", (1000, 513)), ("ground_truth", (362, 362))):
         path = _existing(Path(folder) / f"{kind}_{part}_{number:03d}.hdf5")
-        with _hdf5(path) as file:
+        with open_hdf5(path) as file:
             values = np.asarray(_member(path, file, "data"), np.float32)
         if values.ndim != 3 or values.shape[1:] != shape:
             raise DataError(f"{path}: data has the shape {values.shape}; LoDoPaB's is (pairs, {shape[0]}, {shape[1]})")
@@ -164,7 +164,12 @@ def _imported(module: str, path: Path) -> Any:
         raise DataError(f"{path} needs {module}: install it beside actlab (pip install {module})") from error
 
 
-def _hdf5(path: Path) -> Any:
+def open_hdf5(path: Path) -> Any:
+    """An HDF5 file to read from.
+
+    Raises:
+        DataError: h5py is missing, or the file is of another format.
+    """
     h5py = _imported("h5py", path)
     if not h5py.is_hdf5(path):
         raise DataError(f"{path} is neither an npz nor an HDF5 file")

@@ -14,6 +14,7 @@ NAMES: tuple[str, ...] = (
     "oversmoothing",
     "signal",
     "circuits",
+    "spiking",
     "neurons",
     "distillation",
 )

@@ -1,6 +1,7 @@
 """Spiking networks: neurons that integrate and fire, and what the surrogate of their derivative does to gradients."""
 
 from actlab.systems.spiking.adaptive import AdaptiveLIF
+from actlab.systems.spiking.budget import Budget, LayerBudget, advice, gradient_budget, potential_bound
 from actlab.systems.spiking.encoding import (
     NEVER,
     linear_latency,
@@ -39,6 +40,7 @@ from actlab.systems.spiking.losses import (
 )
 from actlab.systems.spiking.model import Activity, Recipe, SpikingNet, accuracy, train_classifier
 from actlab.systems.spiking.randman import Randman, randman
+from actlab.systems.spiking.reading import surrogate_of
 from actlab.systems.spiking.surrogates import (
     ALIASES,
     SHAPES,
@@ -65,6 +67,8 @@ __all__ = [
     "SHAPES",
     "Activity",
     "AdaptiveLIF",
+    "Budget",
+    "LayerBudget",
     "Moments",
     "Parallel",
     "Randman",
@@ -76,6 +80,7 @@ __all__ = [
     "Surrogate",
     "accuracy",
     "activity_penalty",
+    "advice",
     "alpha_synapse",
     "carried",
     "carried_slope",
@@ -89,6 +94,7 @@ __all__ = [
     "first_spike_loss",
     "first_spike_steps",
     "gaussian_moments",
+    "gradient_budget",
     "largest_factor",
     "leaky_readout",
     "lif",
@@ -98,6 +104,7 @@ __all__ = [
     "max_over_time_loss",
     "mean_leaky_readout",
     "parallel_potentials",
+    "potential_bound",
     "potentials",
     "randman",
     "raster",
@@ -106,5 +113,6 @@ __all__ = [
     "shuffled_in_time",
     "spike",
     "surrogate",
+    "surrogate_of",
     "train_classifier",
 ]

@@ -68,7 +68,8 @@ def rate_code(key: Key[Array, ""], values: Float[Array, "*shape"], steps: int, l
     values = _checked(values, steps)
     if not 0 < largest <= 1:
         raise SpikingError(f"rate_code: largest = {largest} must be in (0, 1]; it is a probability a step")
-    return jax.random.bernoulli(key, largest * values, (steps, *values.shape)).astype(values.dtype)
+    probabilities = jnp.broadcast_to(largest * values, (steps, *values.shape))
+    return jax.random.bernoulli(key, probabilities).astype(values.dtype)
 
 
 def shuffled_in_time(key: Key[Array, ""], times: Int[Array, "*shape"], steps: int) -> Int[Array, "*shape"]:
