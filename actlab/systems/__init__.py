@@ -16,6 +16,7 @@ NAMES: tuple[str, ...] = (
     "circuits",
     "spiking",
     "neurons",
+    "saliency",
     "distillation",
 )
 
