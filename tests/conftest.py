@@ -13,7 +13,47 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_compilation_cache_dir", str(Path(__file__).parents[1] / ".cache" / "jax"))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
+# Files whose tests spend their time in XLA and whose meaning does not hang on how it rounds: compiled without its
+# optimizations. Rounding, bitwise equality and whole trainings are tested as users run them.
+QUICKLY_COMPILED = (
+    "tests/bounds/test_networks.py",
+    "tests/bounds/test_reference.py",
+    "tests/experiments/test_distillation_experiments.py",
+    "tests/nets/test_chain_and_boxes.py",
+    "tests/signal/test_dual_and_kernels.py",
+    "tests/systems/circuits/test_feed_forward_loops.py",
+    "tests/systems/distillation/",
+    "tests/systems/neurons/test_response.py",
+    "tests/systems/outliers/test_outliers_evaluation.py",
+    "tests/systems/outliers/test_sensitivity.py",
+    "tests/systems/robustness/test_certificates.py",
+    "tests/systems/robustness/test_robustness_evaluation.py",
+    "tests/systems/saliency/",
+    "tests/systems/spiking/test_codes_and_losses.py",
+    "tests/systems/spiking/test_gradient_budget.py",
+    "tests/systems/spiking/test_spiking_evaluation.py",
+    "tests/systems/uncertainty/",
+    "tests/test_documents.py",
+)
+
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Compiles the tests of some files quickly."""
+    root = Path(__file__).parents[1]
+    for item in items:
+        if item.path.relative_to(root).as_posix().startswith(QUICKLY_COMPILED):
+            item.fixturenames.insert(0, "quick_compilation")  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@pytest.fixture
+def quick_compilation():
+    """Compiles a test's programs without XLA's optimizations: the same meaning in other last bits, sooner."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
 
 
 @pytest.fixture

@@ -130,6 +130,7 @@ def test_finite_over_a_stride_of_float32():
     check_float32(stride(16411))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_finite_over_sixteen_million_float32():
     check_float32(stride(257))

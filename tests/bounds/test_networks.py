@@ -78,7 +78,7 @@ def contains(found, values):
     return bool(jnp.all((found.lower[None] <= values) & (values <= found.upper[None])))
 
 
-LONG = ("sin", "heaviside", "mish")
+LONG = ("sin", "heaviside", "mish", "gelu")
 
 
 @pytest.mark.parametrize(
@@ -107,6 +107,7 @@ def test_nothing_escapes(name):
         assert jnp.all(tight.width <= loose.width)
 
 
+@pytest.mark.exhaustive
 def test_vmap_is_the_loop_and_jit_is_eager():
     model = ConvNet([2, 4], 3, al.gelu, rngs=nnx.Rngs(0))
     net = network(model, SHAPE)

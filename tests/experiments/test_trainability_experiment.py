@@ -19,6 +19,7 @@ def test_agreement_counts_cells_on_the_right_side() -> None:
     np.testing.assert_array_equal(experiment.agreement(accuracies, predicted, (10, 20)), [1.0, 0.5])
 
 
+@pytest.mark.exhaustive
 def test_a_small_map() -> None:
     small = ["depths=[8]", "columns=3", "seeds=2", "width=24", "steps=80", "rate=0.03"]
     experiment, settings = load(CONFIG, [*small, 'panels=[{activation="relu", scales=[0.4, 2.4]}]'])

@@ -12,6 +12,7 @@ from actlab.config import ConfigError
 CONFIGS = Path(__file__).parents[2] / "configs" / "uncertainty"
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_smoke_configuration_runs(shared_data: Path, tmp_path: Path) -> None:
     experiment, settings = load(CONFIGS / "uci_smoke.toml", [f"folder={shared_data / 'uci'}"])

@@ -20,6 +20,7 @@ from actlab.systems.circuits import (
 WANTED = jnp.asarray([[0.339674692400, 10.84559449], [0.703750593936, 3.145421904], [1.814644429249, 1.175956343]])
 
 
+@pytest.mark.exhaustive
 def test_designs_reach_the_three_reference_pulses_from_random_starts():
     keys = jax.random.split(jax.random.key(0), 20)
     times = design_times(steps=160)

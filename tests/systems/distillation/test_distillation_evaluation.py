@@ -1,6 +1,7 @@
 """The standard test in small, its references, and its registration."""
 
 import numpy as np
+import pytest
 
 from actlab import systems
 from actlab.systems.distillation import Recipe
@@ -21,6 +22,7 @@ def test_relu_is_told_that_it_has_no_curvature_and_shows_it():
     assert systems.load("distillation").name == "distillation"
 
 
+@pytest.mark.exhaustive
 def test_the_gaussian_process_is_a_good_student_of_an_easy_teacher():
     errors = gaussian_process_errors((0, 1), SMALL)
     assert errors.value.shape == (2,)

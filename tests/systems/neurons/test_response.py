@@ -61,6 +61,7 @@ def test_class_boundary(float64):
     assert slope == pytest.approx(float(differences), rel=1e-7)
 
 
+@pytest.mark.exhaustive
 def test_conductances_from_spike_times(float64):
     truth, start = jnp.asarray([4.4, 8.0]), jnp.asarray([-30.0, 0.05])
 

@@ -39,6 +39,7 @@ def test_a_label_far_off_acts_no_more_than_one_less_far(evaluation):
     assert np.all(ratio.values <= 1.05)
 
 
+@pytest.mark.exhaustive
 def test_references_see_the_same_rows_and_measure_the_same():
     small = Settings(train_rows=60, test_rows=50, fractions=(0.0, 0.2))
     measured = references((0,), small).measurements
@@ -51,6 +52,7 @@ def test_references_see_the_same_rows_and_measure_the_same():
     assert robust == pytest.approx(float(error), rel=0.1)
 
 
+@pytest.mark.exhaustive
 def test_warm_start_and_median_start_run():
     recipe = Recipe(hidden=(6,), steps=30, warm=huber, start="median")
     run = contest(al.get("relu"), {"a": Arm(recipe), "b": Arm(recipe.with_loss(mse))}, friedman_split(40, 20), (0.1,))

@@ -76,6 +76,7 @@ def test_ridge_readout_is_scikit_learns() -> None:
     assert float(ridge_accuracy(jnp.asarray(5 * h, jnp.float32), *parts, 3, penalty=0.5)) == pytest.approx(expected)
 
 
+@pytest.mark.exhaustive
 def test_training_learns_and_seeds_in_turn_are_seeds_at_once() -> None:
     problem, keys = Problem.of(karate_club()), jax.random.split(jax.random.key(0), 3)
     recipe = Recipe(width=8, epochs=40, rate=0.3)

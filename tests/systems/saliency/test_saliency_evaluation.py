@@ -16,7 +16,7 @@ def test_relu_has_zero_units_and_hardly_a_zero_pixel():
     found = evaluate("relu", (0, 1), SMALL)
     by_name = {m.name: m.mean for m in found.measurements}
     assert by_name["test accuracy"] > 70
-    assert by_name["exact zeros among the units' slopes"] > 20
+    assert by_name["exact zeros among the units' slopes"] > 10
     assert by_name["exact zeros among pixels"] < 5
     assert by_name["deletion: mean share of the score left"] < 0.5 < by_name["insertion: mean share of the score back"]
     assert all(np.all(np.isfinite(m.values)) and m.seeds == (0, 1) for m in found.measurements)

@@ -28,6 +28,7 @@ def test_what_is_measured_of_tanh():
     assert abs(references((0, 1), TINY).measurements[0].mean - 50) < 20
 
 
+@pytest.mark.exhaustive
 def test_an_activation_s_slope_as_a_surrogate():
     x = jnp.linspace(-1.0, 1.0, 9)
     for name in ("tanh", "sigmoid"):

@@ -15,6 +15,7 @@ def brief(monkeypatch):
     monkeypatch.setattr(evaluation, "STEPS", 60)
 
 
+@pytest.mark.exhaustive
 def test_evaluates_an_activation_that_cannot_be_a_variance():
     result = load("uncertainty").evaluate(al.get("tanh"), SEEDS)
     found = {m.name: m for m in result.measurements}
