@@ -17,11 +17,8 @@ jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 # optimizations. Rounding, bitwise equality and whole trainings are tested as users run them.
 QUICKLY_COMPILED = (
     "tests/bounds/test_networks.py",
-    "tests/bounds/test_reference.py",
     "tests/experiments/test_distillation_experiments.py",
     "tests/nets/test_chain_and_boxes.py",
-    "tests/signal/test_dual_and_kernels.py",
-    "tests/systems/circuits/test_feed_forward_loops.py",
     "tests/systems/distillation/",
     "tests/systems/neurons/test_response.py",
     "tests/systems/outliers/test_outliers_evaluation.py",
@@ -32,8 +29,9 @@ QUICKLY_COMPILED = (
     "tests/systems/spiking/test_codes_and_losses.py",
     "tests/systems/spiking/test_gradient_budget.py",
     "tests/systems/spiking/test_spiking_evaluation.py",
-    "tests/systems/uncertainty/",
-    "tests/test_documents.py",
+    "tests/systems/uncertainty/test_positive_and_count_heads.py",
+    "tests/systems/uncertainty/test_uncertainty_evaluation.py",
+    "tests/systems/uncertainty/test_uncertainty_gaussian.py",
 )
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
