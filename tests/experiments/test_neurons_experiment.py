@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from actlab.cli.running import load
 
 CONFIG = Path(__file__).parents[2] / "configs" / "neurons" / "classes.toml"
 
 
+@pytest.mark.exhaustive
 def test_a_small_map() -> None:
     small = ["cells=5", "duration=600.0", "certified=2", "guesses=0", "V4=[14.0, 22.0]"]
     experiment, settings = load(CONFIG, small)

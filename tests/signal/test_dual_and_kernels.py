@@ -97,6 +97,7 @@ def recursion(closed, inputs, depth, weights, biases):
     return nngp, ntk
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", CLOSED)
 def test_kernels_of_depth_three_against_closed_forms(name: str) -> None:
     f, closed = CLOSED[name]

@@ -77,6 +77,7 @@ def test_conductances_from_spike_times(float64):
     np.testing.assert_allclose(fit.parameters, truth, rtol=1e-6)
 
 
+@pytest.mark.exhaustive
 def test_two_pulses_and_a_release(cells, float64):
     intervals = jnp.asarray([5.0, 20.0, 40.0, 80.0])
     integrator, resonator = (
