@@ -16,13 +16,10 @@ from flax import nnx
 from pydantic import Field
 
 import actlab.activations as al
-from actlab.data.embedded import digits
+from actlab.data.splits import standardized_digits
 from actlab.measurement import Claim, Curve, Measurement
 from actlab.nets import MLP
 from actlab.training import MEMBERS, Fitted, Progress, train
-
-TEST_SHARE = 5
-"""One row in so many is held out."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,7 @@ def run(
     config: Config, out: Path | None, report: Callable[[str], None]
 ) -> tuple[list[Measurement], list[Claim], list[Curve]]:
     """Trains an ensemble for each activation, measures its held-out accuracy, and decides the claim for each."""
-    held_in, held_out = split()
+    held_in, held_out = standardized_digits()
     measured, curves = [], []
     with tempfile.TemporaryDirectory() as scratch:
         for name in config.activations:
@@ -69,17 +66,6 @@ def run(
     statement = f"a plain net of {len(config.hidden) + 1} layers initialized by its gain learns the digits"
     claims = [Claim(f"{statement}: {m.activation}", "arXiv:1502.01852", m, at_least=config.accuracy) for m in measured]
     return measured, claims, curves
-
-
-def split() -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
-    """Training and held-out rows: the same for every seed, standardized by the training rows."""
-    data = digits()
-    rows = np.random.default_rng(0).permutation(len(data.y))
-    out, within = np.split(rows, [len(rows) // TEST_SHARE])
-    X = (data.X - data.X[within].mean()) / data.X[within].std()
-    parts = ({"x": jnp.asarray(X[part], jnp.float32), "y": jnp.asarray(data.y[part])} for part in (within, out))
-    train_rows, test_rows = parts
-    return train_rows, test_rows
 
 
 def trained(

@@ -18,8 +18,9 @@ from pydantic import Field
 
 import actlab.activations as al
 from actlab.measurement import Claim, Curve, Measurement
-from actlab.systems.distillation import Recipe, capability, contest, seed_keys
+from actlab.systems.distillation import Recipe, capability, contest
 from actlab.systems.distillation.evaluation import MATCHED, TITLE, WHAT
+from actlab.training import seed_keys
 
 SOURCE = "Czarnecki et al. 2017, arXiv:1706.04859; bars set beforehand"
 

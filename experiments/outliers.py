@@ -22,11 +22,12 @@ import actlab.activations as al
 from actlab.data.embedded import diabetes
 from actlab.data.regression import Kind
 from actlab.measurement import Claim, Curve, Measurement
-from actlab.systems.outliers.contest import Arm, Outcome, Split, contest, friedman_split, seed_keys, table_split
+from actlab.systems.outliers.contest import Arm, Outcome, Split, contest, friedman_split, table_split
 from actlab.systems.outliers.heads import is_bounded
 from actlab.systems.outliers.losses import LOSSES, huber, mse
 from actlab.systems.outliers.model import Recipe
 from actlab.systems.outliers.peers import peer_errors
+from actlab.training import seed_keys
 
 OURS, SQUARED, WARM, CHOSEN = "tukey, shorth start", "mse", "tukey, huber start", "tukey, best of both starts"
 SOURCE = "baselines of scikit-learn on the same rows; bars set beforehand"

@@ -22,11 +22,12 @@ from jaxtyping import Array
 from pydantic import Field
 
 import actlab.activations as al
+from actlab.data.splits import standardized_digits
 from actlab.measurement import Claim, Curve, Measurement
 from actlab.nets import MLP
-from actlab.systems.distillation import derivatives, directions, seed_keys, sizes, soft_and_hard
-from actlab.training import fit
-from experiments.digits import cross_entropy, split
+from actlab.systems.distillation import derivatives, directions, sizes, soft_and_hard
+from actlab.training import fit, seed_keys
+from experiments.digits import cross_entropy
 
 CLASSES = 10
 METHODS: dict[str, tuple[float, float]] = {
@@ -78,7 +79,7 @@ def run(
     largest = config.images[-1]
     if any(largest % count for count in config.images):
         raise ValueError(f"images = {config.images}: each must divide the last, {largest}")
-    train, test = split()
+    train, test = standardized_digits()
     keys, seeds = seed_keys(range(config.seeds)), tuple(range(config.seeds))
     teachers, teacher_accuracy = jax.jit(jax.vmap(lambda key: _teacher(key, config, train, test)))(keys)
     report(f"teachers' accuracy {100 * float(jnp.mean(teacher_accuracy)):.2f} %")

@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Array, Int
 
-from actlab.data.embedded import Regression
+from actlab.data.embedded import Regression, digits
+
+DIGITS_HELD_OUT = 5
+"""One row in so many of the digits is held out."""
 
 
 @jax.tree_util.register_dataclass
@@ -58,3 +62,16 @@ def random_split(data: Regression, seed: int, test_fraction: float = 0.1) -> Spl
 def stacked(splits: list[Split]) -> Split:
     """Splits of equal sizes along a new leading axis."""
     return jax.tree.map(lambda *leaves: np.stack(leaves), *splits)
+
+
+def standardized_digits() -> tuple[dict[str, Array], dict[str, Array]]:
+    """Training and held-out rows {"x", "y"} of the digits, a fifth held out: the same always, standardized as a whole.
+
+    Pixels are scaled together, by mean and deviation of all training pixels: many are 0 in every image.
+    """
+    data = digits()
+    rows = np.random.default_rng(0).permutation(len(data.y))
+    out, within = np.split(rows, [len(rows) // DIGITS_HELD_OUT])
+    X = (data.X - data.X[within].mean()) / data.X[within].std()
+    train, test = ({"x": jnp.asarray(X[part], jnp.float32), "y": jnp.asarray(data.y[part])} for part in (within, out))
+    return train, test

@@ -3,7 +3,7 @@
 from actlab.training.batches import batch_indices
 from actlab.training.checkpoint import CheckpointError, Checkpoints, RunFolderError, run_folder
 from actlab.training.compilation import enable_compilation_cache
-from actlab.training.ensembles import STRATEGIES, ensemble
+from actlab.training.ensembles import STRATEGIES, ensemble, seed_keys
 from actlab.training.fit import Fitted, TrainState, advance, begin, fit
 from actlab.training.loop import MEMBERS, NotFiniteError, train
 from actlab.training.mesh import make_mesh, rows_of_batch
@@ -34,5 +34,6 @@ __all__ = [
     "read_metrics",
     "rows_of_batch",
     "run_folder",
+    "seed_keys",
     "train",
 ]

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
+from jaxtyping import Array, Key
 
 from actlab.training.mesh import ENSEMBLE, make_mesh, members
 
 STRATEGIES = ("vmap", "jit", "pmap")
+
+
+def seed_keys(seeds: Sequence[int]) -> Key[Array, " seeds"]:
+    """One key a seed, to map a run over."""
+    return jax.vmap(jax.random.key)(jnp.asarray(seeds, jnp.uint32))
 
 
 def ensemble(

@@ -7,7 +7,7 @@ from actlab.systems.distillation.capability import (
     is_smooth,
     warn_incapable,
 )
-from actlab.systems.distillation.contest import contest, seed_keys
+from actlab.systems.distillation.contest import contest
 from actlab.systems.distillation.losses import hint, soft_and_hard, soft_targets
 from actlab.systems.distillation.matching import (
     Derivatives,
@@ -44,7 +44,6 @@ __all__ = [
     "points",
     "reference_teacher",
     "relative_errors",
-    "seed_keys",
     "sizes",
     "soft_and_hard",
     "soft_targets",

@@ -31,8 +31,3 @@ def contest(
         return jax.tree.map(lambda *v: jnp.stack(v), *found)
 
     return jax.jit(jax.vmap(one))
-
-
-def seed_keys(seeds: Any) -> Key[Array, " seeds"]:
-    """One key a seed."""
-    return jax.vmap(jax.random.key)(jnp.asarray(seeds, jnp.uint32))

@@ -10,9 +10,10 @@ import numpy as np
 import actlab.activations as al
 from actlab.measurement import Curve, Evaluation, Measurement, System
 from actlab.systems.distillation.capability import capability
-from actlab.systems.distillation.contest import contest, seed_keys
+from actlab.systems.distillation.contest import contest
 from actlab.systems.distillation.model import Recipe
 from actlab.systems.distillation.peers import GAUSSIAN_PROCESS, gaussian_process_errors
+from actlab.training import seed_keys
 
 STANDARD = Recipe(steps=1500)
 MATCHED = ("values", "values and slopes", "values, slopes and curvature")

@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from actlab.systems.distillation.contest import seed_keys
 from actlab.systems.distillation.matching import Errors, relative_errors
 from actlab.systems.distillation.model import REFERENCE, Recipe, points, reference_teacher
+from actlab.training import seed_keys
 
 GAUSSIAN_PROCESS = "Gaussian process on values"
 

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from actlab.dynamics import equilibrium, least_squares, rk4_fold
 from actlab.systems.neurons.bifurcations import hurwitz
 from actlab.systems.neurons.conductance import Neuron
-from actlab.systems.neurons.firing import crossing_time
+from actlab.systems.neurons.firing import crossing_time, step_times
 
 Model = Callable[[Any], Neuron]
 """A parameter, or several, -> neuron."""
@@ -82,8 +82,7 @@ def spike_times(
         step: ms.
         threshold: mV.
     """
-    dtype = jnp.result_type(start, float)
-    times = jnp.arange(round(duration / step) + 1, dtype=dtype) * step
+    times, dtype = step_times(start, duration, step)
 
     def observe(seen: tuple[Array, ...], time: Array, state: Array, rate: Array) -> tuple[Array, ...]:
         last, voltage, slope, found, number = seen

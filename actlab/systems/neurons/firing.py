@@ -65,7 +65,7 @@ def firing_rate(
         threshold: mV.
         settle: ms at the beginning in which no crossing counts.
     """
-    times, dtype = _times(start, duration, step)
+    times, dtype = step_times(start, duration, step)
 
     def observe(seen: _Seen, time: Any, state: tuple[Array, ...], rate: tuple[Array, ...]) -> _Seen:
         rising = (seen.voltage < threshold) & (state[0] >= threshold) & (seen.time >= settle)
@@ -105,7 +105,7 @@ def spike_count(
         step: ms.
         threshold: mV.
     """
-    times, dtype = _times(start, duration, step)
+    times, dtype = step_times(start, duration, step)
 
     def observe(seen: tuple[Any, Any], time: Any, state: tuple[Array, ...], rate: tuple[Array, ...]) -> tuple[Any, Any]:
         del time, rate
@@ -116,7 +116,8 @@ def spike_count(
     return rk4_fold(neuron.field_of_parts(current), tuple(start), times, observe, begun)[1][1]
 
 
-def _times(start: Array, duration: float, step: float) -> tuple[Array, Any]:
+def step_times(start: Array, duration: float, step: float) -> tuple[Array, Any]:
+    """Every step from 0 to the duration, in the dtype of a simulation from this start, and that dtype."""
     dtype = jnp.result_type(start, float)
     return jnp.arange(round(duration / step) + 1, dtype=dtype) * step, dtype
 

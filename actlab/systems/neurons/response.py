@@ -11,6 +11,7 @@ from jaxtyping import Array, Complex, Float
 
 from actlab.dynamics import rk4, rk4_fold
 from actlab.systems.neurons.conductance import Neuron
+from actlab.systems.neurons.firing import step_times
 
 
 def impedance(neuron: Neuron, voltage: Any, frequencies: Float[Array, " n"]) -> Complex[Array, " n"]:
@@ -65,9 +66,8 @@ def zap(
         duration: ms.
         step: ms.
     """
-    count = round(duration / step)
     rest, mean = neuron.state(voltage), neuron.current(voltage)
-    times = jnp.arange(count + 1, dtype=rest.dtype) * step
+    times, _ = step_times(rest, duration, step)
     rise = 1.2e-3 * highest / duration
 
     def chirp(t: Any) -> Any:
@@ -101,7 +101,7 @@ def peak_response(
         step: ms; pulses should begin and end on a multiple of it.
     """
     rest, mean = neuron.state(voltage), neuron.current(voltage)
-    times = jnp.arange(round(duration / step) + 1, dtype=rest.dtype) * step
+    times, dtype = step_times(rest, duration, step)
 
     def field(t: Any, y: Array) -> Array:
         return neuron.field(mean + drive(t))(t, y)
@@ -110,7 +110,7 @@ def peak_response(
         del rate
         return jnp.where(time >= since, jnp.maximum(top, state[0]), top)
 
-    return rk4_fold(field, rest, times, observe, jnp.asarray(-jnp.inf, rest.dtype))[1]
+    return rk4_fold(field, rest, times, observe, jnp.asarray(-jnp.inf, dtype))[1]
 
 
 def doublet_response(

@@ -148,11 +148,6 @@ def contest(
     return jax.jit(jax.vmap(one_seed))
 
 
-def seed_keys(seeds: Sequence[int]) -> Key[Array, " seeds"]:
-    """One key a seed; activations and reference methods of the same seed see the same rows."""
-    return jax.vmap(jax.random.key)(jnp.asarray(seeds, jnp.uint32))
-
-
 def rows_of(key: Any, split: Split, fractions: Sequence[float], kind: Kind = "one-sided") -> tuple[list[Rows], Rows]:
     """The rows that a contest of this key sees: training rows at each fraction, and test rows."""
     split_key, dirt_key, _ = jax.random.split(key, 3)

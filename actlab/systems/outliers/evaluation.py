@@ -13,12 +13,13 @@ from jaxtyping import Float
 import actlab.activations as al
 from actlab.activations import Activation
 from actlab.measurement import Curve, Evaluation, Measurement, System
-from actlab.systems.outliers.contest import Arm, Outcome, contest, friedman_split, seed_keys
+from actlab.systems.outliers.contest import Arm, Outcome, contest, friedman_split
 from actlab.systems.outliers.heads import bounded_head, is_bounded, linear_head
 from actlab.systems.outliers.influence import grid_supremum, influence_bound, last_layer_bound
 from actlab.systems.outliers.losses import mse
 from actlab.systems.outliers.model import Recipe
 from actlab.systems.outliers.peers import peer_errors
+from actlab.training import seed_keys
 
 ROBUST, SQUARED, SQUARED_BOUNDED = "robust loss", "squared loss", "squared loss, bounded head"
 CURVE = "Breakdown: error against the fraction of wrong labels"

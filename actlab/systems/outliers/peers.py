@@ -10,7 +10,8 @@ import jax
 import numpy as np
 
 from actlab.data.regression import Kind
-from actlab.systems.outliers.contest import Split, rows_of, seed_keys
+from actlab.systems.outliers.contest import Split, rows_of
+from actlab.training import seed_keys
 
 
 def peers(seed: int = 0) -> dict[str, Any]:

@@ -120,8 +120,3 @@ def contest(
         return measured(fitted.model(), f, at_start, x, y, of_search, settings)
 
     return jax.jit(jax.vmap(one))
-
-
-def seed_keys(seeds: Any) -> Key[Array, " seeds"]:
-    """One key a seed."""
-    return jax.vmap(jax.random.key)(jnp.asarray(seeds, jnp.uint32))

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 import actlab.activations as al
 from actlab.activations import Activation
-from actlab.data.embedded import digits
-from actlab.measurement import Curve, Evaluation, Measurement, System
-from actlab.systems.saliency.contest import STANDARD, Settings, contest, seed_keys
+from actlab.data.splits import standardized_digits
+from actlab.measurement import Better, Curve, Evaluation, Measurement, System
+from actlab.systems.saliency.contest import STANDARD, Measured, Settings, contest
+from actlab.training import seed_keys
 
-TEST_SHARE = 5
-"""One row in so many is held out."""
-ROWS = (
+Row = tuple[str, str, str, Better]
+ROWS: tuple[Row, ...] = (
     ("sensitivity of the map within .02 sd of the image", "sensitivity", "", "lower"),
     ("deletion: mean share of the score left", "deletion", "", "lower"),
     ("insertion: mean share of the score back", "insertion", "", "higher"),
@@ -48,24 +47,23 @@ def evaluate(activation: Any, seeds: Sequence[int], settings: Settings = STANDAR
             f"saliency maps are gradients, and those of {activation.name} are surrogates, not its derivatives. What "
             "would do: its smooth version"
         )
-    train, test = split()
+    train, test = standardized_digits()
     found = contest(activation, train, test, settings)(seed_keys(seeds))
-    table = [
-        Measurement(
-            name,
-            activation.name,
-            np.asarray(getattr(found, field), np.float64) * (100 if unit == "%" else 1),
-            unit,
-            better,  # pyright: ignore[reportArgumentType]
-            seeds,
-        )
-        for name, field, unit, better in ROWS
-    ]
+    table = _table(activation.name, found, seeds, ROWS)
     shares = np.linspace(0, 1, settings.deletions + 1)
     curve = Curve(
         DELETION, activation.name, shares, np.asarray(found.deletion_curve), "share of pixels deleted", "share of score"
     )
     return Evaluation.of(table, [curve], _notes(activation, table))
+
+
+def _table(who: str, found: Measured, seeds: tuple[int, ...], rows: Sequence[Row]) -> list[Measurement]:
+    return [
+        Measurement(
+            name, who, np.asarray(getattr(found, of), np.float64) * (100 if unit == "%" else 1), unit, better, seeds
+        )
+        for name, of, unit, better in rows
+    ]
 
 
 def _notes(activation: Activation, table: list[Measurement]) -> tuple[str, ...]:
@@ -93,33 +91,13 @@ def _notes(activation: Activation, table: list[Measurement]) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def split() -> tuple[dict[str, Any], dict[str, Any]]:
-    """Training and held-out digits, the same for every seed, standardized by the training rows."""
-    data = digits()
-    rows = np.random.default_rng(0).permutation(len(data.y))
-    out, within = np.split(rows, [len(rows) // TEST_SHARE])
-    X = (data.X - data.X[within].mean()) / data.X[within].std()
-    train, test = ({"x": jnp.asarray(X[part], jnp.float32), "y": jnp.asarray(data.y[part])} for part in (within, out))
-    return train, test
-
-
 def references(seeds: Sequence[int]) -> Evaluation:
     """A linear net, trained on the same images in the same way: its map is its weights, whatever the image."""
-    train, test = split()
+    train, test = standardized_digits()
     found = contest(al.identity, train, test)(seed_keys(tuple(seeds)))
     wanted = ("deletion", "insertion", "gini", "complexity", "accuracy")
-    table = [
-        Measurement(
-            name,
-            "linear net",
-            np.asarray(getattr(found, field), np.float64) * (100 if unit == "%" else 1),
-            unit,
-            better,  # pyright: ignore[reportArgumentType]
-            tuple(seeds),
-        )
-        for name, field, unit, better in ROWS
-        if field in wanted
-    ]
+    rows = tuple(row for row in ROWS if row[1] in wanted)
+    table = _table("linear net", found, tuple(seeds), rows)
     return Evaluation.of(table, ())
 
 

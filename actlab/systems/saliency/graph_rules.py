@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 
 import actlab.activations as al
 from actlab.bounds.graph import Affine, Elementwise, Network
+from actlab.bounds.lines import is_piecewise_linear
 from actlab.systems.saliency.attribution import SaliencyError
 
 Rule = Callable[[int, list[Array], Array], tuple[Array, ...]]
@@ -185,8 +186,7 @@ def _pulled(linear: Callable[..., Array], inputs: list[Array], cotangent: Array)
 
 def _kinks(operation: Elementwise) -> tuple[float, ...]:
     facts = operation.facts
-    flat = facts.curvature is not None and float(facts.curvature.magnitude) == 0
-    if not flat or facts.kinks is None or facts.smoothness is None or facts.smoothness < 0:
+    if not is_piecewise_linear(facts) or facts.kinks is None or facts.smoothness is None or facts.smoothness < 0:
         raise al.FactError(
             f"exact_integrated_gradients needs continuous piecewise linear activations with known kinks, and "
             f"{operation.activation.name} is not known to be one. What would do: integrated_gradients, whose error "

@@ -17,8 +17,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from actlab.activations.between import aligned
 from actlab.dynamics import linear_recurrence, unrolling
-from actlab.systems.spiking.surrogates import SpikingError, Surrogate, aligned, spike, surrogate
+from actlab.systems.spiking.surrogates import SpikingError, Surrogate, spike, surrogate
 
 Reset = Literal["subtract", "subtract and decay", "zero", "none"]
 RESETS = ("subtract", "subtract and decay", "zero", "none")

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 
 import actlab.activations as al
 from actlab.activations import Activation, Facts
+from actlab.activations.between import aligned
 
 Formula = Callable[[Array, Any], Array]
 
@@ -120,12 +121,6 @@ class Surrogate(Activation):
 
     def __repr__(self) -> str:
         return f"{self.name}(beta={self.beta}, scale={self.scale})"
-
-
-def aligned(value: Any, x: Array) -> Array:
-    """A parameter in the dtype of x: of shape (), or aligned with the last axes of x."""
-    value = jnp.asarray(value, x.dtype)
-    return value if value.ndim in (0, x.ndim) else jnp.expand_dims(value, tuple(range(x.ndim - value.ndim)))
 
 
 def _zoo(density: Any) -> tuple[Formula, Callable[[Any], Activation]]:

@@ -7,8 +7,9 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from actlab.activations.between import aligned
 from actlab.dynamics import linear_recurrence
-from actlab.systems.spiking.surrogates import SpikingError, aligned
+from actlab.systems.spiking.surrogates import SpikingError
 
 
 def exponential_synapse(signal: Float[Array, "times *shape"], decay: Any) -> Float[Array, "times *shape"]:

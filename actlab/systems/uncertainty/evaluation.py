@@ -24,7 +24,7 @@ from actlab.systems.uncertainty.gaussian import (
 )
 from actlab.systems.uncertainty.measure import LEVELS, Scores, gaussian_scores, measurements, raw_gradient
 from actlab.systems.uncertainty.model import fit_gaussian, noisy_beta_nll
-from actlab.training import ensemble
+from actlab.training import ensemble, seed_keys
 
 HIDDEN = (16,)
 STEPS = 300
@@ -69,8 +69,7 @@ def _run(activation: Any, head: Gaussian, seeds: tuple[int, ...]) -> Scores:
         )
         return gaussian_scores(mean, log_variance, split.y_test, split.y_scale)
 
-    keys = jax.vmap(jax.random.key)(jnp.asarray(seeds))
-    return jax.tree.map(np.asarray, ensemble(run)(keys, jax.tree.map(jnp.asarray, _splits(seeds))))
+    return jax.tree.map(np.asarray, ensemble(run)(seed_keys(seeds), jax.tree.map(jnp.asarray, _splits(seeds))))
 
 
 def evaluate(activation: Any, seeds: tuple[int, ...]) -> Evaluation:

@@ -21,12 +21,12 @@ from actlab.systems.distillation import (
     is_smooth,
     matching_loss,
     relative_errors,
-    seed_keys,
     sizes,
     soft_and_hard,
     soft_targets,
     warn_incapable,
 )
+from actlab.training import seed_keys
 
 ROWS, INPUTS, OUTPUTS = 7, 4, 3
 

@@ -5,10 +5,11 @@ import pytest
 
 import actlab.activations as al
 from actlab.data.regression import contaminate, friedman1, friedman1_mean
-from actlab.systems.outliers.contest import Arm, contest, friedman_split, rows_of, seed_keys
+from actlab.systems.outliers.contest import Arm, contest, friedman_split, rows_of
 from actlab.systems.outliers.evaluation import SQUARED, SQUARED_BOUNDED, Settings, evaluate, references
 from actlab.systems.outliers.losses import huber, mse
 from actlab.systems.outliers.model import Recipe
+from actlab.training import seed_keys
 
 TINY = Settings(train_rows=60, test_rows=50, fractions=(0.0, 0.2, 0.4), recipe=Recipe(hidden=(6,), steps=60))
 
