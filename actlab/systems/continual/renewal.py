@@ -60,7 +60,7 @@ def continual_backprop(rate: Any = 1e-4, maturity: int = 100, decay: float = 0.9
 
     def start(classifier: Classifier, parameters: Parameters) -> tuple[Units, ...]:
         widths = classifier.network.sizes[1:-1]
-        return tuple(Units(*(jnp.zeros(w) for _ in range(3)), jnp.zeros(())) for w in widths)
+        return tuple(Units(jnp.zeros(w), jnp.zeros(w), jnp.zeros(w), jnp.zeros(())) for w in widths)
 
     def after_step(classifier: Classifier, step: Step, memory: tuple[Units, ...], key: Array) -> Renewed:
         layers = list(step.after)
@@ -79,8 +79,8 @@ def continual_backprop(rate: Any = 1e-4, maturity: int = 100, decay: float = 0.9
             a, b = fresh[number], fresh[number + 1]
             fresh[number] = Layer(a.kernel | chosen[None], a.bias | chosen)
             fresh[number + 1] = Layer(b.kernel | chosen[:, None], b.bias)
-            blank = [jnp.where(chosen, 0, v) for v in known[:3]]
-            units.append(Units(*blank, known.due))
+            utility, activity, age = (jnp.where(chosen, 0, v) for v in known[:3])
+            units.append(Units(utility, activity, age, known.due))
         return Renewed(tuple(layers), tuple(units), tuple(fresh))
 
     return Method("continual_backprop", start, after_step=after_step)
