@@ -1,6 +1,6 @@
 """Continual learning: what the activation of a net decides of its learning on and on, and of what it keeps."""
 
-from actlab.systems.continual.online_learning import Course, Learner, online_learning
+from actlab.systems.continual.online_learning import Course, Learner, error_at_end, error_at_start, online_learning
 from actlab.systems.continual.plasticity import (
     constant_share,
     dormant_share,
@@ -18,6 +18,8 @@ __all__ = [
     "constant_share",
     "dormant_share",
     "effective_rank",
+    "error_at_end",
+    "error_at_start",
     "examples",
     "flat_share",
     "online_learning",

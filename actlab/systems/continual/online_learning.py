@@ -8,6 +8,7 @@ arithmetic, at a third of the work. Learners lie along the last axis of every ar
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -88,6 +89,21 @@ class Course(NamedTuple):
     magnitude: Float[Array, "step_sizes seeds blocks"]
 
 
+def error_at_start(error: Float[Array, "*learners blocks"], blocks: int = 6) -> Float[np.ndarray, " *learners"]:
+    """The mean error of the first blocks, 60 000 examples; infinite where a learner diverged."""
+    return _mean(np.asarray(error)[..., :blocks])
+
+
+def error_at_end(error: Float[Array, "*learners blocks"]) -> Float[np.ndarray, " *learners"]:
+    """The mean error of the last fifth of the blocks; infinite where a learner diverged."""
+    return _mean(np.asarray(error)[..., -(error.shape[-1] // 5) :])
+
+
+def _mean(error: np.ndarray) -> np.ndarray:
+    mean = np.mean(error.astype(np.float64), -1)
+    return np.where(np.isnan(mean), np.inf, mean)
+
+
 class _InBlock(NamedTuple):
     """What changes within a block; `line` is what slow bits and bias add to a unit."""
 
@@ -102,7 +118,8 @@ def online_learning(
 ) -> Callable[[Key[Array, " seeds"]], Course]:
     """A compiled function: keys of seeds -> the course of a learner of every seed and step size.
 
-    The stream and the initial weights follow from the seed alone: step sizes and activations are paired.
+    The stream and the initial weights follow from the seed alone: step sizes and activations are paired. Parameters of
+    the activation are leaves: other values of them compile nothing anew.
 
     Args:
         activation: an Activation, a function, a name, or a vector activation such as CReLU.
@@ -110,20 +127,20 @@ def online_learning(
         learner: the nets; the published ones by default.
         unroll: examples in one iteration of the compiled loop.
     """
-    problem, learner = problem or Problem(), learner or Learner()
     f = activation.along(0) if isinstance(activation, al.VectorActivation) else al.as_activation(activation)
+    return functools.partial(_learn, f, problem=problem or Problem(), learner=learner or Learner(), unroll=unroll)
 
-    def run(keys: Key[Array, " seeds"]) -> Course:
-        of_stream, of_weights = jax.vmap(jax.random.split, out_axes=1)(keys)
-        streams = jax.vmap(lambda k: stream(k, problem))(of_stream)
-        weights = initial_weights(of_weights, f, problem, learner)
-        steps = jnp.repeat(jnp.asarray(learner.step_sizes, jnp.float32), keys.shape[0])
-        _, course = jax.lax.scan(
-            lambda w, number: _block(w, number, streams, steps, f, problem, unroll), weights, jnp.arange(problem.blocks)
-        )
-        return jax.tree.map(lambda v: jnp.moveaxis(v.reshape(problem.blocks, -1, keys.shape[0]), 0, 2), course)
 
-    return jax.jit(run)
+@functools.partial(jax.jit, static_argnames=("problem", "learner", "unroll"))
+def _learn(f: Any, keys: Key[Array, " seeds"], *, problem: Problem, learner: Learner, unroll: int) -> Course:
+    of_stream, of_weights = jax.vmap(jax.random.split, out_axes=1)(keys)
+    streams = jax.vmap(lambda k: stream(k, problem))(of_stream)
+    weights = initial_weights(of_weights, f, problem, learner)
+    steps = jnp.repeat(jnp.asarray(learner.step_sizes, jnp.float32), keys.shape[0])
+    _, course = jax.lax.scan(
+        lambda w, number: _block(w, number, streams, steps, f, problem, unroll), weights, jnp.arange(problem.blocks)
+    )
+    return jax.tree.map(lambda v: jnp.moveaxis(v.reshape(problem.blocks, -1, keys.shape[0]), 0, 2), course)
 
 
 def initial_weights(keys: Key[Array, " seeds"], f: Any, problem: Problem, learner: Learner) -> Weights:
