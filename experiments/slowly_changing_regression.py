@@ -21,7 +21,7 @@ from actlab.systems.continual import Course, Learner, Problem, error_at_end, err
 from actlab.training import seed_keys
 
 SOURCE = "Dohare et al. 2024, Nature 632; bars set beforehand from their figure and another program's runs"
-STARTED, ENDED = "squared error, first 60 000 examples", "squared error, last fifth"
+STARTED, ENDED = "squared error, first six blocks", "squared error, last fifth"
 COURSE = "Squared error over the stream, step size {:g}"
 
 
@@ -51,7 +51,8 @@ class Config:
         seeds: how many.
         first_seed: of them.
         step_sizes: of plain gradient steps.
-        blocks: of the stream, ten thousand examples each.
+        blocks: of the stream.
+        block: examples between two changes of the slow bits.
         one_bit: one slow bit flips between blocks, in place of a new draw of all.
         gain: of the initial hidden weights; the square root of 2 is the published one of ReLU.
         drawn: the activations whose courses are drawn.
@@ -64,6 +65,7 @@ class Config:
     first_seed: Annotated[int, Field(ge=0)] = 0
     step_sizes: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)] = (0.01, 0.003, 0.001)
     blocks: Annotated[int, Field(ge=10)] = 100
+    block: Annotated[int, Field(ge=1)] = 10_000
     one_bit: bool = False
     gain: Annotated[float, Field(gt=0)] = 2**0.5
     drawn: tuple[str, ...] = ()
@@ -81,7 +83,7 @@ def run(
     """
     _check(config)
     seeds = tuple(range(config.first_seed, config.first_seed + config.seeds))
-    problem = Problem(blocks=config.blocks, one_bit=config.one_bit)
+    problem = Problem(block=config.block, blocks=config.blocks, one_bit=config.one_bit)
     learner = Learner(step_sizes=config.step_sizes, gain=config.gain)
     measured: dict[tuple[str, str], Measurement] = {}
     curves: list[Curve | Cloud] = []

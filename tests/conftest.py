@@ -19,6 +19,7 @@ QUICKLY_COMPILED = (
     "tests/bounds/test_networks.py",
     "tests/experiments/test_distillation_experiments.py",
     "tests/nets/test_chain_and_boxes.py",
+    "tests/systems/continual/",
     "tests/systems/distillation/",
     "tests/systems/neurons/test_response.py",
     "tests/systems/outliers/test_outliers_evaluation.py",
