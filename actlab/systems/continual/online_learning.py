@@ -89,12 +89,14 @@ class Course(NamedTuple):
     magnitude: Float[Array, "step_sizes seeds blocks"]
 
 
-def error_at_start(error: Float[Array, "*learners blocks"], blocks: int = 6) -> Float[np.ndarray, " *learners"]:
+def error_at_start(
+    error: Float[np.ndarray | Array, "*learners blocks"], blocks: int = 6
+) -> Float[np.ndarray, " *learners"]:
     """The mean error of the first blocks, 60 000 examples; infinite where a learner diverged."""
     return _mean(np.asarray(error)[..., :blocks])
 
 
-def error_at_end(error: Float[Array, "*learners blocks"]) -> Float[np.ndarray, " *learners"]:
+def error_at_end(error: Float[np.ndarray | Array, "*learners blocks"]) -> Float[np.ndarray, " *learners"]:
     """The mean error of the last fifth of the blocks; infinite where a learner diverged."""
     return _mean(np.asarray(error)[..., -(error.shape[-1] // 5) :])
 
@@ -114,7 +116,7 @@ class _InBlock(NamedTuple):
 
 
 def online_learning(
-    activation: Any, problem: Problem | None = None, learner: Learner | None = None, unroll: int = 8
+    activation: Any, problem: Problem | None = None, learner: Learner | None = None, unroll: int = 1
 ) -> Callable[[Key[Array, " seeds"]], Course]:
     """A compiled function: keys of seeds -> the course of a learner of every seed and step size.
 
@@ -170,32 +172,32 @@ def _block(
     drawn = jax.vmap(lambda s: block_draws(s, number, problem))(streams)
     targets = jnp.tile(jnp.take_along_axis(values, drawn, 1).T, (1, copies))
     drawn = jnp.tile(drawn.T, (1, copies))
-    begin = w.bias + jnp.sum(w.slow * slow[:, None], 0)
+    begin = w.bias + jnp.sum(w.slow * slow[:, None, :], 0)
     speed = slow.sum(0) + 1
 
     def loss(state: _InBlock, x: Array, y: Array) -> tuple[Array, Array]:
-        hidden = f(state.line + sum(state.fast[i] * x[i] for i in range(problem.fast_bits)))
-        squared = jnp.square(sum(state.out[k] * hidden[k] for k in range(hidden.shape[0])) + state.out_bias - y)
+        hidden = f(state.line + jnp.sum(state.fast * x[:, None, :], 0))
+        squared = jnp.square(jnp.sum(state.out * hidden, 0) + state.out_bias - y)
         return squared.sum(), squared
 
     def example(carry: tuple[_InBlock, Array], now: tuple[Array, Array]) -> tuple[tuple[_InBlock, Array], None]:
         state, total = carry
-        x = (now[0] >> np.arange(problem.fast_bits)[:, None] & 1).astype(jnp.float32)
+        x = (now[0][None] >> jnp.arange(problem.fast_bits)[:, None] & 1).astype(jnp.float32)
         slope, squared = jax.grad(loss, has_aux=True)(state, x, now[1])
-        rates = _InBlock(steps * speed, steps, steps, steps)
-        moved = jax.tree.map(lambda p, g, r: p - jnp.broadcast_to(r, p.shape) * g, state, slope, rates)
+        rates = _InBlock((steps * speed)[None], steps[None, None], steps[None], steps)
+        moved = jax.tree.map(lambda p, g, r: p - r * g, state, slope, rates)
         return (moved, total + squared), None
 
     start = _InBlock(begin, w.fast, w.out, w.out_bias)
     (end, total), _ = jax.lax.scan(example, (start, jnp.zeros_like(w.out_bias)), (drawn, targets), unroll=unroll)
-    moved = (end.line - begin) / speed
-    after = Weights(w.slow + slow[:, None] * moved, end.fast, w.bias + moved, end.out, end.out_bias)
+    moved = (end.line - begin) / speed[None]
+    after = Weights(w.slow + slow[:, None, :] * moved[None], end.fast, w.bias + moved, end.out, end.out_bias)
     return after, _course(total / problem.block, after, end.line, f, problem)
 
 
 def _course(error: Array, w: Weights, line: Array, f: Any, problem: Problem) -> Course:
     fast = fast_inputs(problem)
-    before = jnp.moveaxis(line + jnp.einsum("ni,iul->nul", fast, w.fast), -1, 0)
+    before = jnp.moveaxis(line[None] + jnp.einsum("ni,iul->nul", fast, w.fast), -1, 0)
     features = jax.vmap(jax.vmap(f))(before)
     jacobian = jax.vmap(jax.vmap(jax.jacfwd(f)))(before)
     slopes = jnp.sqrt(jnp.sum(jnp.square(jacobian), -2))

@@ -66,9 +66,9 @@ class Target(NamedTuple):
     out: Float[Array, " units"]
     out_bias: Float[Array, ""]
 
-    def __call__(self, x: Float[Array, "*batch bits"]) -> Float[Array, "*batch"]:
+    def __call__(self, x: Float[Array, "rows bits"]) -> Float[Array, " rows"]:
         """The target's value, an integer, at rows of bits."""
-        fires = jnp.einsum("...i,ki->...k", x, self.weights) + self.bias > self.thresholds
+        fires = x @ self.weights.T > (self.thresholds - self.bias)[None]
         return fires.astype(x.dtype) @ self.out + self.out_bias
 
 
@@ -107,7 +107,7 @@ def _slow(key: Array, problem: Problem) -> Array:
 
 def fast_inputs(problem: Problem) -> Float[Array, "inputs fast_bits"]:
     """All inputs that the fast bits can form; row i holds the binary digits of i, the lowest first."""
-    return (jnp.arange(2**problem.fast_bits)[:, None] >> jnp.arange(problem.fast_bits) & 1).astype(jnp.float32)
+    return (jnp.arange(2**problem.fast_bits)[:, None] >> jnp.arange(problem.fast_bits)[None] & 1).astype(jnp.float32)
 
 
 def block_values(s: Stream, number: Int[Array, ""] | int, problem: Problem) -> Float[Array, " inputs"]:
