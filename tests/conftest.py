@@ -17,6 +17,7 @@ jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 # optimizations. Rounding, bitwise equality and whole trainings are tested as users run them.
 QUICKLY_COMPILED = (
     "tests/bounds/test_networks.py",
+    "tests/experiments/test_continual_experiment.py",
     "tests/experiments/test_distillation_experiments.py",
     "tests/nets/test_chain_and_boxes.py",
     "tests/systems/continual/",
