@@ -24,6 +24,7 @@ from pydantic import Field
 
 import actlab.activations as al
 from actlab.activations import Activation, Facts, Interval
+from actlab.activations.facts import certain
 from actlab.data.splits import standardized_digits
 from actlab.measurement import Claim, Curve, Measurement
 from actlab.nets import MLP
@@ -37,8 +38,9 @@ Positive = Annotated[float, Field(gt=0)]
 
 def _facts(tilt: Any, amplitude: Any, omega: Any) -> Facts:
     wave = Interval(-1.0, 1.0) * amplitude
-    flat = not isinstance(tilt, jax.core.Tracer) and bool(np.all(np.asarray(tilt) == 0))
-    return Facts(wave if flat else al.REALS, wave * omega + tilt, (wave * omega) * omega, (), al.SMOOTH, "unknown")
+    return Facts(
+        wave if certain(tilt == 0) else al.REALS, wave * omega + tilt, (wave * omega) * omega, (), al.SMOOTH, "unknown"
+    )
 
 
 @al.activation(
@@ -139,7 +141,7 @@ def _search(grid: np.ndarray, seeds: range, config: Config, report: Callable[[st
     problem, learner = Problem(block=config.block, blocks=config.blocks), Learner(step_sizes=config.step_sizes)
     keys = seed_keys(tuple(seeds))
 
-    def of_member(parameters: Array) -> Array:
+    def of_member(parameters: Array) -> Any:
         return online_learning(_member(parameters), problem, learner)(keys).error
 
     late = error_at_end(jax.jit(jax.vmap(of_member))(jnp.asarray(grid))).mean(-1)

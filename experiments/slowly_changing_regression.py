@@ -150,7 +150,14 @@ def _measurements(who: str, course: Course, seeds: tuple[int, ...], config: Conf
 def _curves(who: str, course: Course, problem: Problem, config: Config) -> list[Curve]:
     thousands = (np.arange(problem.blocks) + 1) * problem.block / 1000
     return [
-        Curve(COURSE.format(step), who, thousands, course.error[i], "thousand examples", "squared error of a block")
+        Curve(
+            COURSE.format(step),
+            who,
+            thousands,
+            np.asarray(course.error[i]),
+            "thousand examples",
+            "squared error of a block",
+        )
         for i, step in enumerate(config.step_sizes)
     ]
 

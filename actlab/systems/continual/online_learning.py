@@ -21,14 +21,7 @@ from jaxtyping import Array, Float, Key
 
 import actlab.activations as al
 from actlab.systems.continual.plasticity import constant_share, dormant_share, effective_rank, flat_share
-from actlab.systems.continual.slowly_changing_regression import (
-    Problem,
-    Stream,
-    block_draws,
-    block_values,
-    fast_inputs,
-    stream,
-)
+from actlab.systems.continual.slowly_changing_regression import Problem, Streams, fast_inputs, streams
 
 
 @dataclass(frozen=True)
@@ -70,7 +63,9 @@ class Weights(NamedTuple):
 
 
 class Course(NamedTuple):
-    """What each learner did, block by block; the shares and ranks over all inputs of the block, at its end.
+    """What each learner did, block by block, all of shape (step_sizes, seeds, blocks), jax or numpy.
+
+    Shares and ranks are over all inputs of the block, at its end.
 
     Attributes:
         error: mean squared error, each example before it is learnt.
@@ -81,22 +76,22 @@ class Course(NamedTuple):
         magnitude: mean |weight| of the hidden layer.
     """
 
-    error: Float[Array, "step_sizes seeds blocks"]
-    dormant: Float[Array, "step_sizes seeds blocks"]
-    constant: Float[Array, "step_sizes seeds blocks"]
-    flat: Float[Array, "step_sizes seeds blocks"]
-    rank: Float[Array, "step_sizes seeds blocks"]
-    magnitude: Float[Array, "step_sizes seeds blocks"]
+    error: Any
+    dormant: Any
+    constant: Any
+    flat: Any
+    rank: Any
+    magnitude: Any
 
 
 def error_at_start(
     error: Float[np.ndarray | Array, "*learners blocks"], blocks: int = 6
-) -> Float[np.ndarray, " *learners"]:
+) -> Float[np.ndarray, "*learners"]:
     """The mean error of the first blocks, 60 000 examples; infinite where a learner diverged."""
     return _mean(np.asarray(error)[..., :blocks])
 
 
-def error_at_end(error: Float[np.ndarray | Array, "*learners blocks"]) -> Float[np.ndarray, " *learners"]:
+def error_at_end(error: Float[np.ndarray | Array, "*learners blocks"]) -> Float[np.ndarray, "*learners"]:
     """The mean error of the last fifth of the blocks; infinite where a learner diverged."""
     return _mean(np.asarray(error)[..., -(error.shape[-1] // 5) :])
 
@@ -130,25 +125,26 @@ def online_learning(
         unroll: examples in one iteration of the compiled loop.
     """
     f = activation.along(0) if isinstance(activation, al.VectorActivation) else al.as_activation(activation)
-    return functools.partial(_learn, f, problem=problem or Problem(), learner=learner or Learner(), unroll=unroll)
+    problem, learner = problem or Problem(), learner or Learner()
 
+    def run(keys: Key[Array, " seeds"]) -> Course:
+        of_stream, of_weights = jax.vmap(jax.random.split, out_axes=1)(keys)
+        weights = initial_weights(of_weights, f, problem, learner)
+        steps = jnp.repeat(jnp.asarray(learner.step_sizes, jnp.float32), keys.shape[0])
+        return _learn(f, streams(of_stream, problem), weights, steps, problem, unroll)
 
-@functools.partial(jax.jit, static_argnames=("problem", "learner", "unroll"))
-def _learn(f: Any, keys: Key[Array, " seeds"], *, problem: Problem, learner: Learner, unroll: int) -> Course:
-    of_stream, of_weights = jax.vmap(jax.random.split, out_axes=1)(keys)
-    streams = jax.vmap(lambda k: stream(k, problem))(of_stream)
-    weights = initial_weights(of_weights, f, problem, learner)
-    steps = jnp.repeat(jnp.asarray(learner.step_sizes, jnp.float32), keys.shape[0])
-    _, course = jax.lax.scan(
-        lambda w, number: _block(w, number, streams, steps, f, problem, unroll), weights, jnp.arange(problem.blocks)
-    )
-    return jax.tree.map(lambda v: jnp.moveaxis(v.reshape(problem.blocks, -1, keys.shape[0]), 0, 2), course)
+    return run
 
 
 def initial_weights(keys: Key[Array, " seeds"], f: Any, problem: Problem, learner: Learner) -> Weights:
     """The weights before the first example: learners of one seed alike, step sizes the slower index."""
-    features = jax.eval_shape(f, jax.ShapeDtypeStruct((learner.units,), jnp.float32)).shape[0]
+    features = jax.eval_shape(f, jax.ShapeDtypeStruct((learner.units, 1), jnp.float32)).shape[0]
+    return _initial_weights(keys, features, problem, learner)
 
+
+# Drawing is compiled apart from learning, so that it is compiled once for all activations.
+@functools.partial(jax.jit, static_argnums=(1, 2, 3))
+def _initial_weights(keys: Array, features: int, problem: Problem, learner: Learner) -> Weights:
     def of_seed(key: Array) -> tuple[Array, Array]:
         hidden, out = jax.random.split(key)
         bound = learner.gain * math.sqrt(3 / problem.bits)
@@ -163,15 +159,17 @@ def initial_weights(keys: Key[Array, " seeds"], f: Any, problem: Problem, learne
     return Weights(hidden[: problem.slow_bits], hidden[problem.slow_bits :], bias, out, jnp.zeros(out.shape[1:]))
 
 
-def _block(
-    w: Weights, number: Array, streams: Stream, steps: Array, f: Any, problem: Problem, unroll: int
-) -> tuple[Weights, Course]:
-    copies = steps.shape[0] // streams.slow.shape[0]
-    slow = jnp.tile(streams.slow[:, number].T, (1, copies))
-    values = jax.vmap(lambda s: block_values(s, number, problem))(streams)
-    drawn = jax.vmap(lambda s: block_draws(s, number, problem))(streams)
-    targets = jnp.tile(jnp.take_along_axis(values, drawn, 1).T, (1, copies))
-    drawn = jnp.tile(drawn.T, (1, copies))
+@functools.partial(jax.jit, static_argnums=(4, 5))
+def _learn(f: Any, given: Streams, weights: Weights, steps: Array, problem: Problem, unroll: int) -> Course:
+    seeds = given.slow.shape[-1]
+    _, course = jax.lax.scan(lambda w, block: _block(w, block, steps, f, problem, unroll), weights, given)
+    return jax.tree.map(lambda v: jnp.moveaxis(v.reshape(problem.blocks, -1, seeds), 0, 2), course)
+
+
+def _block(w: Weights, block: Streams, steps: Array, f: Any, problem: Problem, unroll: int) -> tuple[Weights, Course]:
+    copies = steps.shape[0] // block.slow.shape[-1]
+    slow, values, drawn = (jnp.tile(v, (1, copies)) for v in block)
+    targets = jnp.take_along_axis(values, drawn.astype(jnp.int32), 0)
     begin = w.bias + jnp.sum(w.slow * slow[:, None, :], 0)
     speed = slow.sum(0) + 1
 
@@ -182,7 +180,7 @@ def _block(
 
     def example(carry: tuple[_InBlock, Array], now: tuple[Array, Array]) -> tuple[tuple[_InBlock, Array], None]:
         state, total = carry
-        x = (now[0][None] >> jnp.arange(problem.fast_bits)[:, None] & 1).astype(jnp.float32)
+        x = (now[0][None] >> jnp.arange(problem.fast_bits, dtype=now[0].dtype)[:, None] & 1).astype(jnp.float32)
         slope, squared = jax.grad(loss, has_aux=True)(state, x, now[1])
         rates = _InBlock((steps * speed)[None], steps[None, None], steps[None], steps)
         moved = jax.tree.map(lambda p, g, r: p - r * g, state, slope, rates)

@@ -8,12 +8,13 @@ numbers, the target and the initialization are those of their repository, shibha
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Key, UInt
 
 
 @dataclass(frozen=True)
@@ -72,18 +73,43 @@ class Target(NamedTuple):
         return fires.astype(x.dtype) @ self.out + self.out_bias
 
 
-class Stream(NamedTuple):
-    """The random parts of one seed's stream: made once, from which every block follows."""
+class Streams(NamedTuple):
+    """The streams of all seeds, a block a row: the slow bits stand still in it, so a table of the rest is all it takes.
 
-    target: Target
-    slow: Float[Array, "blocks slow_bits"]
-    fast_key: Key[Array, ""]
+    Attributes:
+        slow: the slow bits of each block.
+        values: the target's values in each block, at each of `fast_inputs`.
+        drawn: which of `fast_inputs` each example shows: one or two bytes an example and seed.
+    """
+
+    slow: Float[Array, "blocks slow_bits seeds"]
+    values: Float[Array, "blocks inputs seeds"]
+    drawn: UInt[Array, "blocks block seeds"]
 
 
-def stream(key: Key[Array, ""], problem: Problem) -> Stream:
-    """The target and the slow bits of all blocks."""
-    of_target, of_slow, of_fast = jax.random.split(key, 3)
-    return Stream(_target(of_target, problem), _slow(of_slow, problem), of_fast)
+@functools.partial(jax.jit, static_argnums=1)
+def streams(keys: Key[Array, " seeds"], problem: Problem) -> Streams:
+    """The streams of these keys, whole."""
+
+    def of_seed(key: Array) -> Streams:
+        of_target, of_slow, of_fast = jax.random.split(key, 3)
+        target, slow = _target(of_target, problem), _slow(of_slow, problem)
+        values = jax.vmap(lambda bits: target(_rows(bits, fast_inputs(problem))))(slow)
+        small = jnp.uint8 if problem.fast_bits <= 8 else jnp.uint16
+        drawn = jax.random.bits(of_fast, (problem.blocks, problem.block), small) & (2**problem.fast_bits - 1)
+        return Streams(slow, values, drawn)
+
+    return jax.vmap(of_seed, out_axes=-1)(keys)
+
+
+def target(key: Key[Array, ""], problem: Problem) -> Target:
+    """The target of the stream of this key."""
+    return _target(jax.random.split(key, 3)[0], problem)
+
+
+def _rows(slow: Array, fast: Array) -> Array:
+    """The slow bits before each row of fast ones."""
+    return jnp.concatenate([jnp.broadcast_to(slow, (fast.shape[0], *slow.shape)), fast], 1)
 
 
 def _target(key: Array, problem: Problem) -> Target:
@@ -110,27 +136,9 @@ def fast_inputs(problem: Problem) -> Float[Array, "inputs fast_bits"]:
     return (jnp.arange(2**problem.fast_bits)[:, None] >> jnp.arange(problem.fast_bits)[None] & 1).astype(jnp.float32)
 
 
-def block_values(s: Stream, number: Int[Array, ""] | int, problem: Problem) -> Float[Array, " inputs"]:
-    """The target's values in a block, at each of `fast_inputs`: all it takes, since the slow bits stand still."""
-    fast = fast_inputs(problem)
-    slow = jnp.broadcast_to(s.slow[number], (fast.shape[0], problem.slow_bits))
-    return s.target(jnp.concatenate([slow, fast], 1))
-
-
-def block_draws(s: Stream, number: Int[Array, ""] | int, problem: Problem) -> Int[Array, " block"]:
-    """The rows of `fast_inputs` that a block's examples show, in their order."""
-    key = jax.random.fold_in(s.fast_key, number)
-    return jax.random.randint(key, (problem.block,), 0, 2**problem.fast_bits)
-
-
 def examples(key: Key[Array, ""], problem: Problem) -> tuple[Float[Array, "examples bits"], Float[Array, " examples"]]:
     """Inputs and targets of one seed's whole stream, written out: 84 MB at the published size."""
-    s, fast = stream(key, problem), fast_inputs(problem)
-
-    def of_block(number: Array) -> tuple[Array, Array]:
-        drawn = block_draws(s, number, problem)
-        slow = jnp.broadcast_to(s.slow[number], (problem.block, problem.slow_bits))
-        return jnp.concatenate([slow, fast[drawn]], 1), block_values(s, number, problem)[drawn]
-
-    x, y = jax.lax.map(of_block, jnp.arange(problem.blocks))
-    return x.reshape(-1, problem.bits), y.reshape(-1)
+    slow, values, drawn = (v[..., 0] for v in streams(key[None], problem))
+    fast = fast_inputs(problem)
+    x = jax.vmap(lambda bits, which: _rows(bits, fast[which]))(slow, drawn)
+    return x.reshape(-1, problem.bits), jnp.take_along_axis(values, drawn.astype(jnp.int32), 1).reshape(-1)

@@ -7,7 +7,7 @@ import pytest
 import actlab.activations as al
 from actlab.systems.continual import Learner, Problem, examples, online_learning
 from actlab.systems.continual.online_learning import initial_weights
-from actlab.systems.continual.slowly_changing_regression import stream
+from actlab.systems.continual.slowly_changing_regression import target
 from actlab.training import seed_keys
 
 SMALL = Problem(slow_bits=4, fast_bits=2, target_units=9, block=30, blocks=5)
@@ -55,9 +55,9 @@ def test_the_target_counts_the_bits_that_match_and_the_slow_bits_stand_still():
     problem = Problem(slow_bits=5, fast_bits=3, target_units=7, block=40, blocks=30, one_bit=True)
     key = jax.random.key(1)
     x, y = (np.asarray(v) for v in examples(key, problem))
-    target = jax.tree.map(np.asarray, stream(key, problem).target)
-    value = np.full(len(x), float(target.out_bias))
-    for w, b, v in zip(target.weights, target.bias, target.out, strict=True):
+    net = jax.tree.map(np.asarray, target(key, problem))
+    value = np.full(len(x), float(net.out_bias))
+    for w, b, v in zip(net.weights, net.bias, net.out, strict=True):
         negative = np.sum(w < 0)  # Sutton & Whitehead 1993; the published threshold moves it by half the bias
         value += v * (x @ w + b > 0.7 * 9 - negative - b / 2)
     np.testing.assert_array_equal(y, value)
