@@ -35,6 +35,7 @@ BAD_INPUT = (
     "actlab.systems.tomography:GeometryError",
     "actlab.training:CheckpointError",
     "actlab.training:NotFiniteError",
+    "actlab.training:ProcessesError",
 )
 
 
