@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import NoReturn
 
 from actlab import __version__
 
@@ -24,7 +25,7 @@ exit status: 0 done; 1 a claim or an expected number was missed, or a certificat
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser; each command names the module of `actlab.cli` that carries it out."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="actlab",
         description="The reference laboratory for activation functions: facts, systems that rely on them, evidence.",
         epilog=EPILOG,
@@ -36,6 +37,14 @@ def build_parser() -> argparse.ArgumentParser:
     for add in (_add_list, _add_certify, _add_check, _add_evaluate, _add_run, _add_report):
         add(commands)
     return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, as every other error is said; its subparsers do too."""
+
+    def error(self, message: str) -> NoReturn:
+        """Ends with status 2."""
+        self.exit(2, f"actlab: {' '.join(message.split())}; see {self.prog} --help\n")
 
 
 class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):

@@ -11,7 +11,7 @@ import optax
 from flax import nnx
 
 from actlab.measurement import Claim, Measurement
-from actlab.training import seed_keys, train
+from actlab.training import make_mesh, rows_of_processes, seed_keys, train
 
 MANY_PROCESSES = True
 
@@ -22,6 +22,7 @@ class Config:
     steps: int = 60
     chunk: int = 5
     pause: float = 0.0
+    split: bool = False  # the rows of every batch over all devices, each process having read its part of the data
 
 
 class Net(nnx.Module):
@@ -38,13 +39,18 @@ def loss(model, batch, key):
 
 def trained(config, folder, **options):
     x = np.linspace(-2, 2, 64, dtype=np.float32)[:, None]
+    data = {"x": x, "y": np.sin(3 * x)}
+    if config.split:
+        options["mesh"] = make_mesh(1, len(jax.devices()))
+        mine = np.split(np.arange(len(x)), jax.process_count())[jax.process_index()]
+        data = rows_of_processes({name: values[mine] for name, values in data.items()}, options["mesh"])
     keys = seed_keys(range(config.seeds))
     states = jax.jit(jax.vmap(lambda key: nnx.state(Net(nnx.Rngs(key)))))(keys)
     return train(
         folder,
         nnx.graphdef(Net(nnx.Rngs(0))),
         states,
-        {"x": x, "y": np.sin(3 * x)},
+        data,
         keys,
         loss=loss,
         optimizer=optax.adam(1e-2),
