@@ -65,18 +65,20 @@ def table(title: str, counts: list[tuple[int, int]]) -> None:
             jax.block_until_ready(call(keys))
             if repeat:  # the first call traces and compiles again
                 times[devices].append(time.perf_counter() - begin)
-    print(
-        f"{title}\n{'devices':>8}{'members':>9}{'flops/device':>14}{'memory/device':>15}{'seconds':>9}{'member-steps/s':>16}"
-    )
+    print(title)
+    line("devices", "members", "flops/device", "KiB/device", "seconds", "member-steps/s")
     for devices, (compiled, _, _, members) in programs.items():
         seconds = statistics.median(times[devices])
         memory = compiled.memory_analysis()
         size = (memory.temp_size_in_bytes + memory.output_size_in_bytes) / 1024
         flops = compiled.cost_analysis()["flops"]
-        print(
-            f"{devices:>8}{members:>9}{flops:>14.3g}{size:>11.0f} KiB{seconds:>9.3f}{members * STEPS / seconds:>16.0f}"
-        )
+        line(devices, members, f"{flops:.3g}", f"{size:.0f}", f"{seconds:.3f}", f"{members * STEPS / seconds:.0f}")
         assert communicated(compiled.as_text()) == {}
+
+
+def line(*cells: Any) -> None:
+    """A row of a table."""
+    print("".join(f"{cell:>16}" for cell in cells), flush=True)
 
 
 def communicated(text: str) -> dict[str, tuple[int, int]]:
@@ -130,19 +132,15 @@ def model(chip: Chip, members: int, batch: int) -> None:
         f"collectives of a step, in the HLO of 2 members x 4 devices: {found}; weights {weights}, {4 * weights} bytes"
     )
     print(f"a member's step: {flops:.3g} flops; {chip}")
-    print(
-        f"{'chips':>6}{'ensemble':>10}{'data':>6}{'compute, us':>13}{'communicate, us':>17}{'member-steps/s':>16}{'efficiency':>12}"
-    )
+    line("chips", "ensemble", "data", "compute, us", "communicate, us", "member-steps/s", "of linear")
     alone = 1 / sum(step_seconds(chip, flops, size, reductions, 1))
     for chips in (8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096):
         along = min(chips, members)
         data = chips // along
         compute, communicate = step_seconds(chip, flops * members / along, size * members / along, reductions, data)
         rate = members / (compute + communicate)
-        efficiency = rate / (alone * chips) if members / along == 1 else rate / (chips * members / along / compute)
-        print(
-            f"{chips:>6}{along:>10}{data:>6}{1e6 * compute:>13.1f}{1e6 * communicate:>17.1f}{rate:>16.3g}{efficiency:>12.2f}"
-        )
+        times = f"{1e6 * compute:.1f}", f"{1e6 * communicate:.1f}"
+        line(chips, along, data, *times, f"{rate:.3g}", f"{rate / (alone * chips):.2f}")
 
 
 if __name__ == "__main__":

@@ -50,10 +50,7 @@ class Group:
         words = [*kill.command(out, *overrides), *joined]
         self.out = out
         self.processes = [
-            subprocess.Popen(
-                [*kill.command(out, *overrides), *common, str(i)], env=env, stdout=PIPE, stderr=PIPE, text=True
-            )
-            for i in range(count)
+            subprocess.Popen([*words, str(i)], env=env, stdout=PIPE, stderr=PIPE, text=True) for i in range(count)
         ]
 
     def wait_for_step(self, step: int) -> None:
