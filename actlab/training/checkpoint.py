@@ -43,11 +43,13 @@ class Checkpoints:
 
         self._ocp, self._folder, self._keep, self._best = ocp, folder, keep, best
         self._saving: tuple[int, dict[str, str], dict[str, float]] | None = None
-        self._tidied = False
-        logging.getLogger("absl").addFilter(_no_failed_save)
+        self._tidied, self._place = False, folder.stat().st_ino
+        logging.getLogger("absl").addFilter(_quiet)
         self._checkpointer = ocp.AsyncCheckpointer(
             ocp.StandardCheckpointHandler(),
             async_options=ocp.options.AsyncOptions(post_finalization_callback=self._seal),
+            # Its own metadata would be changed after the manifest is written; nothing here reads it.
+            checkpoint_metadata_store=ocp.metadata.metadata_store(enable_write=False),
         )
 
     def steps(self) -> list[int]:
@@ -135,8 +137,10 @@ class Checkpoints:
     def _unwritten(self, error: Exception) -> CheckpointError | RunFolderError:
         step = -1 if self._saving is None else self._saving[0]
         self._saving = None
-        if not self._folder.is_dir():
-            return RunFolderError(f"{self._folder} was deleted while the run wrote to it; start the run again")
+        try:
+            self._entries()
+        except RunFolderError as gone:
+            return gone
         shutil.rmtree(self._folder / f"{step}{_PARTIAL}", ignore_errors=True)
         kept = ", ".join(map(str, self.steps())) or "none"
         return CheckpointError(
@@ -232,10 +236,10 @@ class Checkpoints:
                 _LOG.warning("%s is no checkpoint: moved to %s", entry, self._move_aside(entry.name))
 
     def _entries(self) -> list[Path]:
-        try:
+        if self._folder.is_dir() and self._folder.stat().st_ino == self._place:
             return sorted(self._folder.iterdir())
-        except FileNotFoundError:
-            raise RunFolderError(f"{self._folder} was deleted while the run wrote to it; start the run again") from None
+        # TensorStore makes a folder again that it misses: looking whether it is there would not do.
+        raise RunFolderError(f"{self._folder} was deleted or replaced while the run wrote to it; start the run again")
 
     def _move_aside(self, name: str) -> Path:
         folder = self._folder.parent / SET_ASIDE
@@ -248,9 +252,10 @@ def _is_step(path: Path) -> bool:
     return path.name.isdecimal() and str(int(path.name)) == path.name and path.is_dir()
 
 
-def _no_failed_save(record: logging.LogRecord) -> bool:
-    """Orbax logs a failed save with its traceback; it reaches the caller as an exception."""
-    return "background save thread, directory" not in record.getMessage()
+def _quiet(record: logging.LogRecord) -> bool:
+    """Orbax logs the traceback of a failed save, though it reaches the caller, and the metadata that it leaves out."""
+    message = record.getMessage()
+    return not any(part in message for part in ("background save thread, dir", "run() raised an", "enable_write=false"))
 
 
 def _first_line(error: Exception) -> str:

@@ -24,7 +24,7 @@ class NotFiniteError(FloatingPointError):
         member: the member of the ensemble, None for a single run.
         seed: the member's seed where seeds were given.
         array: the first array that is not finite, in the order in which a step computes: of the batch, of the gradient,
-            or a parameter; empty where none is found.
+            or a parameter, with its step; empty where none is found.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ def refuse_data(data: Any) -> None:
 
 def path_name(path: Any) -> str:
     """A path of a pytree in words, as `layers.0.kernel`."""
-    return jax.tree_util.keystr(path, simple=True, separator=".")
+    return jax.tree_util.keystr(path, simple=True, separator=".").removesuffix(".value")  # of an nnx variable
 
 
 def finite_leaves(tree: Any) -> dict[str, Bool[Array, ""]]:
@@ -136,7 +136,7 @@ class Watch:
 
 
 def first_bad_array(probe: Callable[[Any, Any], tuple[Any, dict[str, Any]]], state: Any, data: Any, steps: int) -> str:
-    """Takes up to `steps` single steps from a state; the first array that is not finite, or "".
+    """Takes up to `steps` single steps from a state; the first array that is not finite, with its step, or "".
 
     Args:
         probe: (state, data) -> (the next state, OrderedDict {array: whether it is finite}, as computed).
@@ -146,10 +146,11 @@ def first_bad_array(probe: Callable[[Any, Any], tuple[Any, dict[str, Any]]], sta
     """
     one = jax.jit(probe)
     for _ in range(steps):
+        step = int(state.step)
         state, flags = one(state, data)
         bad = [name for name, ok in jax.device_get(flags).items() if not ok]
         if bad:
-            return bad[0]
+            return f"{bad[0]} (step {step})"
     return ""
 
 

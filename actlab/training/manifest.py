@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 MANIFEST = "manifest.json"
+COMMITTED = "commit_success.txt"
+"""Orbax's mark, written after the manifest; says nothing that is read."""
 
 
 class DamageError(ValueError):
@@ -85,7 +87,7 @@ def verified(folder: Path, step: int) -> Manifest:
 
 def _files(folder: Path) -> list[str]:
     found = (p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir())
-    return sorted(name for name in found if name != MANIFEST)
+    return sorted(name for name in found if name not in (MANIFEST, COMMITTED))
 
 
 def _digest(path: Path) -> str:

@@ -23,6 +23,7 @@ from actlab.training import (
     fit,
     make_mesh,
     read_metrics,
+    run_folder,
     train,
 )
 from actlab.training.checkpoint import Checkpoints
@@ -125,34 +126,35 @@ def test_the_best_checkpoint_is_kept_too(tmp_path) -> None:
     assert {int(p.name) for p in (tmp_path / "checkpoints").iterdir()} == kept
 
 
-def test_a_run_on_other_devices_agrees_to_rounding_and_resumes(tmp_path) -> None:
-    """Two members on 2 x 2 devices, killed, resumed on one: equal to one device all along; optimizer state too."""
-    run = functools.partial(train, graphdef=GRAPHDEF, state=STATES, data=X, key=KEYS, steps=6, chunk=3, **OPTIONS)
-    whole = run(tmp_path / "one")
-    spread = run(tmp_path / "many", mesh=make_mesh(2, 2))
-    assert len(spread.state.params["first"]["kernel"][...].sharding.device_set) == 4
-    with pytest.raises(Killed):
-        run(tmp_path / "moved", mesh=make_mesh(2, 2), progress=kill_at(3))
-    moved = run(tmp_path / "moved", mesh=make_mesh(1, 4), resume=True)
-    for other in (spread, moved):
-        np.testing.assert_allclose(other.metrics["loss"], whole.metrics["loss"], atol=1e-6)
-        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), other.state.params, whole.state.params)
-        jax.tree.map(
-            lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), other.state.opt_state, whole.state.opt_state
-        )
-    with pytest.raises(ValueError, match="2 members cannot be divided among the 4 devices"):
-        run(tmp_path / "no", mesh=make_mesh(4))
+members = functools.partial(train, graphdef=GRAPHDEF, state=STATES, data=X, key=KEYS, steps=6, chunk=3, **OPTIONS)
 
 
-def test_an_ensemble_survives_a_kill(tmp_path) -> None:
-    run = functools.partial(train, graphdef=GRAPHDEF, state=STATES, data=X, key=KEYS, steps=6, chunk=3, **OPTIONS)
-    whole = run(tmp_path / "a")
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    return members(tmp_path_factory.mktemp("both"))
+
+
+def test_an_ensemble_survives_a_kill(both, tmp_path) -> None:
     with pytest.raises(Killed):
-        run(tmp_path / "b", progress=kill_at(3))
-    assert_same_bits(run(tmp_path / "b", resume=True).state, whole.state)
-    assert whole.metrics["loss"].shape == (6, 2)
+        members(tmp_path, progress=kill_at(3))
+    assert_same_bits(members(tmp_path, resume=True).state, both.state)
+    assert both.metrics["loss"].shape == (6, 2)
     solo = jax.jit(lambda k: fit(GRAPHDEF, STATE, X, k, steps=6, **OPTIONS))(KEYS[1])
-    np.testing.assert_allclose(whole.metrics["loss"][:, 1], solo.metrics["loss"], atol=1e-5)
+    np.testing.assert_allclose(both.metrics["loss"][:, 1], solo.metrics["loss"], atol=1e-5)
+
+
+def test_a_run_moves_to_other_devices_and_agrees_to_rounding(both, tmp_path, quick_compilation) -> None:
+    """Killed on 2 x 2 devices, resumed on 1 x 4: equal to one device all along, the optimizer's state too."""
+    with pytest.raises(Killed):
+        members(tmp_path, mesh=make_mesh(2, 2), progress=kill_at(3))
+    moved = members(tmp_path, mesh=make_mesh(1, 4), resume=True)
+    assert len(jax.tree.leaves(moved.state.params)[0].sharding.device_set) == 4
+    np.testing.assert_allclose(moved.metrics["loss"], both.metrics["loss"], atol=1e-6)
+    for part in ("params", "opt_state"):
+        a, b = getattr(moved.state, part), getattr(both.state, part)
+        jax.tree.map(functools.partial(np.testing.assert_allclose, atol=1e-5), a, b)
+    with pytest.raises(ValueError, match="2 members cannot be divided among the 4 devices"):
+        members(tmp_path, mesh=make_mesh(4))
 
 
 def poisoned(model, batch, key):
@@ -180,7 +182,7 @@ def test_nan_watch_names_metric_step_member_and_seed(tmp_path) -> None:
     with pytest.raises(NotFiniteError, match=r"loss is not finite at step 4 in member 1 \(seed 12\)") as caught:
         poisoned_run(tmp_path, diverged="stop")
     assert (caught.value.step, caught.value.metric, caught.value.member, caught.value.seed) == (4, "loss", 1, 12)
-    assert caught.value.array == "metric loss"
+    assert caught.value.array == "metric loss (step 4)"
     assert len(read_metrics(tmp_path / "metrics.jsonl")["loss"]) == 4
     assert [p.name for p in (tmp_path / "checkpoints").iterdir()] == ["3"]
 
@@ -205,13 +207,13 @@ def test_a_gradient_that_is_not_finite_is_named(tmp_path) -> None:
     def steep(model, batch, key):
         return loss(model, batch, key) + jnp.sqrt(jnp.sum(model.last.bias[...]) ** 2)
 
-    with pytest.raises(NotFiniteError, match=r"at step 0, first in gradient of last.bias;") as caught:
+    with pytest.raises(NotFiniteError, match=r"first in gradient of last.bias \(step 0\);") as caught:
         long_run(tmp_path, loss=steep)
-    assert caught.value.metric == "parameters"
+    assert (caught.value.step, caught.value.metric) == (1, "loss")
 
 
 def test_nan_watch_sees_parameters_that_the_loss_does_not_show_yet(tmp_path) -> None:
-    with pytest.raises(NotFiniteError, match="parameters is not finite at step 0, first in first.bias;"):
+    with pytest.raises(NotFiniteError, match="parameters is not finite at step 0, first in first.bias"):
         long_run(tmp_path, steps=1, optimizer=optax.sgd(float("inf")))
 
 
@@ -251,12 +253,22 @@ def test_nothing_sound_is_an_error_that_names_every_step(whole, tmp_path) -> Non
     assert not (tmp_path / "run" / "damaged").exists()
 
 
+# TensorStore's threads report to an event loop that Orbax closed when the save failed.
+abandoned = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@abandoned
 @pytest.mark.parametrize("gone", ["run", "run/checkpoints"])
 def test_a_folder_that_disappears_during_the_run(tmp_path, gone) -> None:
+    def delete(p):
+        time.sleep(0.5)  # the save under way ends first
+        shutil.rmtree(tmp_path / gone)
+
     with pytest.raises(RunFolderError, match="was deleted"):
-        long_run(tmp_path / "run", progress=lambda p: shutil.rmtree(tmp_path / gone))
+        long_run(tmp_path / "run", progress=delete)
 
 
+@abandoned
 def test_a_full_disk_leaves_the_earlier_checkpoints(whole, tmp_path) -> None:
     """A limit on the size of files stands for the disk: writing fails in the same place."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -324,6 +336,15 @@ def test_a_handler_of_the_users_own_stays(tmp_path) -> None:
     finally:
         signal.signal(signal.SIGTERM, before)
     assert heard == [1]
+
+
+@abandoned
+def test_a_folder_deleted_under_a_save(tmp_path) -> None:
+    checkpoints = Checkpoints(run_folder(tmp_path / "c"))
+    checkpoints.save(1, {"a": jnp.zeros(1000)})
+    shutil.rmtree(tmp_path / "c", ignore_errors=True)
+    with pytest.raises((RunFolderError, CheckpointError), match="was deleted|could not be written"):
+        checkpoints.close()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import pytest
 
 from actlab.training.checkpoint import Checkpoints
-from actlab.training.manifest import MANIFEST, DamageError, read_manifest, verified
+from actlab.training.manifest import COMMITTED, MANIFEST, DamageError, read_manifest, verified
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +40,15 @@ def test_a_sound_step_says_what_it_holds(steps) -> None:
     assert manifest.arrays == {"a": "float32(40, 50)", "b": "int32(3,)"}
     assert manifest.metrics == {"loss": 0.5}
     assert sorted(manifest.files) == sorted(
-        p.relative_to(steps / "2").as_posix() for p in (steps / "2").rglob("*") if p.is_file() and p.name != MANIFEST
+        p.relative_to(steps / "2").as_posix()
+        for p in (steps / "2").rglob("*")
+        if p.is_file() and p.name not in (MANIFEST, COMMITTED)
     )
 
 
 def test_flipped_cut_zeroed_emptied_and_deleted_files_are_found(steps, tmp_path) -> None:
     shutil.copytree(steps / "2", tmp_path / "2")
-    files = [p for p in (tmp_path / "2").rglob("*") if p.is_file()]
+    files = [p for p in (tmp_path / "2").rglob("*") if p.is_file() and p.name != COMMITTED]
     damages = 0
     for path in files:
         sound = path.read_bytes()
@@ -71,9 +73,7 @@ def test_steps_and_files_in_each_others_place_are_found(steps, tmp_path) -> None
     (tmp_path / "c" / "1").rename(tmp_path / "c" / "3")
     with pytest.raises(DamageError, match="it holds step 1"):
         verified(tmp_path / "c" / "3", 3)
-    largest = max((steps / "1").rglob("*"), key=lambda p: p.stat().st_size if p.is_file() else 0)
-    (same,) = [p for p in (tmp_path / "c" / "2").rglob("*") if p.is_file() and p.parent.name == largest.parent.name][:1]
-    shutil.copy(largest, same)
+    shutil.copy(steps / "1" / "manifest.ocdbt", tmp_path / "c" / "2")
     with pytest.raises(DamageError, match="other bytes"):
         verified(tmp_path / "c" / "2", 2)
     (tmp_path / "c" / "3" / "new").touch()
