@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Key
 from actlab.systems.saliency.attribution import SaliencyError, Score
 
 Explain = Callable[[Float[Array, "batch *shape"]], Float[Array, "batch *shape"]]
+Size = Literal["map", "input", "nothing"]
 
 
 def infidelity(
@@ -30,32 +31,84 @@ def infidelity(
     own = score(x)
 
     def one(key: Array) -> Array:
-        moved = deviation * jax.random.normal(key, x.shape, x.dtype)
-        said = jnp.sum((moved * maps).reshape(x.shape[0], -1), axis=1)
-        return jnp.square(said - (own - score(x - moved)))
+        return _missed(score, x, maps, own, deviation * jax.random.normal(key, x.shape, x.dtype))
 
     return jnp.mean(jax.lax.map(one, jax.random.split(key, samples)), axis=0)
 
 
-def sensitivity_max(
-    explain: Explain, x: Float[Array, "batch *shape"], key: Key[Array, ""], *, radius: Any = 0.02, samples: int = 20
+def infidelity_at(
+    score: Score,
+    x: Float[Array, "batch *shape"],
+    maps: Float[Array, "batch *shape"],
+    disturbances: Float[Array, "samples batch *shape"],
 ) -> Float[Array, " batch"]:
-    """Largest |map(x') - map(x)| / |map(x)| over random x' in the cube of that radius around x, in Frobenius norms.
+    """`infidelity` over given disturbances I: of another distribution, or such as set pixels to a baseline."""
+    own = score(x)
+    return jnp.mean(jax.lax.map(lambda moved: _missed(score, x, maps, own, moved), disturbances), axis=0)
 
-    A lower bound of the supremum: `certified_slope_change` bounds it from above.
 
-    Source: Yeh et al. 2019, arXiv:1901.09392, definition 4.1 (relative, as captum and quantus compute it).
+def _missed(score: Score, x: Array, maps: Array, own: Array, moved: Array) -> Array:
+    said = jnp.sum((moved * maps).reshape(x.shape[0], -1), axis=1)
+    return jnp.square(said - (own - score(x - moved)))
+
+
+def sensitivity_max(
+    explain: Explain,
+    x: Float[Array, "batch *shape"],
+    key: Key[Array, ""],
+    *,
+    radius: Any = 0.02,
+    samples: int = 20,
+    relative_to: Size = "map",
+) -> Float[Array, " batch"]:
+    """Largest |map(x') - map(x)| over random x' in the cube of that radius around x, in Frobenius norms, over a size.
+
+    A lower bound of the supremum: for gradients `gradient_lipschitz` bounds it from above.
+
+    Args:
+        explain: of a batch.
+        x: examples.
+        key: of the points.
+        radius: half the side of the cube.
+        samples: points for each example.
+        relative_to: what it is divided by: "map", |map(x)|, as captum does; "input", |x|, as quantus does; "nothing",
+            as it is defined. NaN where that is 0.
+
+    Raises:
+        SaliencyError: another size.
+
+    Source: Yeh et al. 2019, arXiv:1901.09392, definition 4.1.
     """
     own = explain(x)
-    axes = tuple(range(1, x.ndim))
-    size = jnp.sqrt(jnp.sum(jnp.square(own), axis=axes))
+    size = _size(own, x, relative_to)
 
     def one(key: Array) -> Array:
-        moved = explain(x + radius * jax.random.uniform(key, x.shape, x.dtype, -1.0, 1.0))
-        return jnp.sqrt(jnp.sum(jnp.square(moved - own), axis=axes))
+        return _norm(explain(x + radius * jax.random.uniform(key, x.shape, x.dtype, -1.0, 1.0)) - own)
 
-    largest = jnp.max(jax.lax.map(one, jax.random.split(key, samples)), axis=0)
-    return largest / jnp.where(size > 0, size, jnp.nan)
+    return jnp.max(jax.lax.map(one, jax.random.split(key, samples)), axis=0) / size
+
+
+def sensitivity_at(
+    explain: Explain,
+    x: Float[Array, "batch *shape"],
+    points: Float[Array, "samples batch *shape"],
+    relative_to: Size = "map",
+) -> Float[Array, " batch"]:
+    """`sensitivity_max` over given points x'."""
+    own = explain(x)
+    size = _size(own, x, relative_to)
+    return jnp.max(jax.lax.map(lambda point: _norm(explain(point) - own), points), axis=0) / size
+
+
+def _size(own: Array, x: Array, relative_to: Size) -> Array:
+    if relative_to not in ("map", "input", "nothing"):
+        raise SaliencyError(f'sensitivity: relative_to = {relative_to!r}; known: "map", "input", "nothing"')
+    size = jnp.ones(x.shape[0], x.dtype) if relative_to == "nothing" else _norm(own if relative_to == "map" else x)
+    return jnp.where(size > 0, size, jnp.nan)
+
+
+def _norm(v: Array) -> Array:
+    return jnp.sqrt(jnp.sum(jnp.square(v), axis=tuple(range(1, v.ndim))))
 
 
 def perturbation_curve(
