@@ -5,8 +5,8 @@
 The interpreter has quantus and torch beside actlab. The net: two 3 x 3 convolutions of 8 and 16 channels and stride 2,
 ReLU, the mean over places, ten classes, random weights, the same on both sides; random images of 28 x 28; maps are
 gradients. Each measure is taken by the same definition with the same number of evaluations; what needs no random
-numbers has to agree before anything is timed. quantus gets all images in one batch. CPU seconds by process_time, medians
-over rounds taken in turns; compilation is not counted and is printed.
+numbers has to agree before anything is timed. quantus gets all images in one batch. CPU seconds by process_time,
+medians over rounds taken in turns; compilation is not counted and is printed.
 """
 
 from __future__ import annotations
