@@ -68,11 +68,14 @@ def actlab_side(images: int) -> tuple[dict[str, Callable[[], Any]], np.ndarray]:
 
     score = class_score(model, labels)
     maps = jax.jit(lambda x: gradient(score, x))(x)
+    darkest = jnp.min(x, (1, 2, 3), keepdims=True)  # what quantus calls black
     measures: dict[str, Any] = {
         "Gini index": lambda x, maps: gini(maps),
         "complexity": lambda x, maps: complexity(maps),
         "effective complexity": lambda x, maps: effective_complexity(maps),
-        "pixel flipping": lambda x, maps: perturbation_curve(score, x, maps, steps=SIDE**2 // STEP)[1:].T,
+        "pixel flipping": lambda x, maps: (
+            perturbation_curve(score, x, maps, baseline=darkest, steps=SIDE**2 // STEP)[1:].T
+        ),
         "ROAD": lambda x, maps: jnp.mean(road(model, x, labels, maps, key, shares=SHARES, noise=NOISE), 1),
         "largest sensitivity": lambda x, maps: sensitivity_max(
             lambda x: gradient(score, x), x, key, radius=RADIUS, samples=SAMPLES, relative_to="input"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,6 @@ from jaxtyping import Array, Float, Key
 from actlab.systems.saliency.attribution import SaliencyError, Score
 
 Explain = Callable[[Float[Array, "batch *shape"]], Float[Array, "batch *shape"]]
-Size = Literal["map", "input", "nothing"]
 
 
 def infidelity(
@@ -59,7 +58,7 @@ def sensitivity_max(
     *,
     radius: Any = 0.02,
     samples: int = 20,
-    relative_to: Size = "map",
+    relative_to: str = "map",
 ) -> Float[Array, " batch"]:
     """Largest |map(x') - map(x)| over random x' in the cube of that radius around x, in Frobenius norms, over a size.
 
@@ -92,7 +91,7 @@ def sensitivity_at(
     explain: Explain,
     x: Float[Array, "batch *shape"],
     points: Float[Array, "samples batch *shape"],
-    relative_to: Size = "map",
+    relative_to: str = "map",
 ) -> Float[Array, " batch"]:
     """`sensitivity_max` over given points x'."""
     own = explain(x)
@@ -100,7 +99,7 @@ def sensitivity_at(
     return jnp.max(jax.lax.map(lambda point: _norm(explain(point) - own), points), axis=0) / size
 
 
-def _size(own: Array, x: Array, relative_to: Size) -> Array:
+def _size(own: Array, x: Array, relative_to: str) -> Array:
     if relative_to not in ("map", "input", "nothing"):
         raise SaliencyError(f'sensitivity: relative_to = {relative_to!r}; known: "map", "input", "nothing"')
     size = jnp.ones(x.shape[0], x.dtype) if relative_to == "nothing" else _norm(own if relative_to == "map" else x)

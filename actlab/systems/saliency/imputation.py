@@ -39,7 +39,11 @@ def noisy_linear_imputation(
 
     Source: Rong et al. 2022, arXiv:2202.00449, section 4.
     """
-    gone = removed[..., None]
+    filled = jax.vmap(_imputed)(x, removed[..., None])
+    return jnp.where(removed[..., None], filled + noise * jax.random.normal(key, x.shape, x.dtype), x)
+
+
+def _imputed(x: Float[Array, "height width channels"], gone: Bool[Array, "height width 1"]) -> Array:
     weight = _neighbours(jnp.ones_like(x))
 
     def system(v: Array) -> Array:
@@ -47,8 +51,7 @@ def noisy_linear_imputation(
 
     known = jnp.where(gone, _neighbours(jnp.where(gone, 0, x)), 0)
     tolerance = 10 * float(jnp.finfo(x.dtype).eps)
-    filled, _ = jax.scipy.sparse.linalg.cg(system, known, tol=tolerance, maxiter=x.shape[1] * x.shape[2])
-    return jnp.where(gone, filled + noise * jax.random.normal(key, x.shape, x.dtype), x)
+    return jax.scipy.sparse.linalg.cg(system, known, tol=tolerance, maxiter=2 * x.shape[0] * x.shape[1])[0]
 
 
 def road(
@@ -99,11 +102,11 @@ def road(
     return jax.lax.map(told, (jnp.asarray(counts), jax.random.split(key, len(counts))))
 
 
-def _neighbours(v: Float[Array, "batch height width channels"]) -> Float[Array, "batch height width channels"]:
+def _neighbours(v: Float[Array, "height width channels"]) -> Float[Array, "height width channels"]:
     """The weighted sum of the eight neighbours; beyond the border there is nothing."""
     total = v
-    for axis in (1, 2):
-        padded = jnp.pad(total, [(1, 1) if a == axis else (0, 0) for a in range(4)])
+    for axis in (0, 1):
+        padded = jnp.pad(total, [(1, 1) if a == axis else (0, 0) for a in range(3)])
         before, at, after = (jax.lax.slice_in_dim(padded, i, i + v.shape[axis], axis=axis) for i in range(3))
         total = before + 2 * at + after
     return (total - 4 * v) / 12

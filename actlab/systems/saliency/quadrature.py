@@ -17,14 +17,16 @@ from actlab.systems.saliency.graph_rules import node_values
 REACH = 1.2
 """A slope that can change by `range` at the rate `curvature` is taken to be analytic within REACH range / curvature of
 the real line: of tanh and the logistic function that is where their nearest pole is (1.21)."""
+MARGIN = 100.0
+"""How much larger the error may be than the rate alone says: slopes multiply from layer to layer."""
 
 
 def quadrature_nodes(net: Network, x: Float[Array, "*shape"], baseline: Any = 0.0, *, tolerance: float = 1e-10) -> int:
     """Gauss-Legendre nodes after which `integrated_gradients` is expected to miss less than a tolerance.
 
     Where a unit travels by D along the line, its slope is analytic within 2 REACH range / (curvature D) of the interval
-    [-1, 1], and n nodes leave rho^(-2n), rho the sum of that distance and the root of its square plus 1. The unit that
-    needs most decides. An estimate, which speaks of the slopes one by one: completeness tells what was left.
+    [-1, 1], and n nodes leave MARGIN rho^(-2n), rho the sum of that distance and the root of its square plus 1. The
+    unit that needs most decides. An estimate, which speaks of the slopes one by one: completeness tells what was left.
 
     Args:
         net: from `actlab.bounds.network`, of concrete weights.
@@ -49,7 +51,7 @@ def quadrature_nodes(net: Network, x: Float[Array, "*shape"], baseline: Any = 0.
     for k in net.activations:
         travel = float(np.max(np.abs(here[net.nodes[k].inputs[0]] - there[net.nodes[k].inputs[0]])))
         distance = 2 * REACH / max(_rate(net.nodes[k].operation) * travel, 1e-12)
-        needed = max(needed, math.ceil(-math.log(tolerance) / (2 * math.asinh(distance))))
+        needed = max(needed, math.ceil(math.log(MARGIN / tolerance) / (2 * math.asinh(distance))))
     return needed
 
 

@@ -56,9 +56,14 @@ def main() -> None:
     found = {"versions": {"captum": captum.__version__, "quantus": quantus.__version__, "torch": torch.__version__}}
     found |= {f"captum, {name}": _by_captum(name) for name in ("relu", "tanh", "softplus")}
     found |= {"captum, places": _places(), "quantus": _by_quantus()}
-    plain = json.dumps(found, default=lambda v: np.asarray(v).round(12).tolist(), indent=1)
-    FILE.write_text(plain + "\n", encoding="utf-8")
+    lines = [f"{json.dumps(name)}: {json.dumps(found[name], default=_digits)}" for name in found]
+    plain = "{\n" + ",\n".join(lines) + "\n}\n"
+    FILE.write_text(plain, encoding="utf-8")
     print(f"{FILE}: {len(plain)} bytes")
+
+
+def _digits(values: Any) -> Any:
+    return np.asarray(values).round(9).tolist()
 
 
 def _torch_dense(name: str) -> Any:
@@ -88,8 +93,8 @@ def _by_captum(name: str) -> dict[str, Any]:
         noise = moved.transpose(0, 1).reshape(inputs.shape)
         return noise, inputs - noise
 
-    def nearby(inputs: Any) -> tuple[Any]:
-        return (inputs[0] + moved.transpose(0, 1).reshape(inputs[0].shape),)
+    def nearby(inputs: Any) -> Any:
+        return inputs + moved.transpose(0, 1).reshape(inputs.shape)
 
     found = {
         "gradient": maps,

@@ -47,8 +47,8 @@ def test_methods_agree_with_captum(name, float64):
     def model(x):
         *hidden, last = zip(net["kernels"], net["biases"], strict=True)
         for kernel, bias in hidden:
-            x = f(x @ kernel + bias)
-        return x @ last[0] + last[1]
+            x = f(x @ kernel + bias[None])
+        return x @ last[0] + last[1][None]
 
     graph = network(model, (net["x"].shape[1],), jnp.float64)
 
@@ -62,7 +62,7 @@ def test_methods_agree_with_captum(name, float64):
             "integrated gradients": integrated_gradients(score, x, BASELINE, nodes=16),
             "deep lift": jax.vmap(lambda x, row: deep_lift(graph, x, row, BASELINE))(x, rows),
             "infidelity": infidelity_at(score, x, maps, disturbances),
-            "largest sensitivity": sensitivity_at(lambda x: gradient(score, x), x, x + disturbances),
+            "largest sensitivity": sensitivity_at(lambda x: gradient(score, x), x, x[None] + disturbances),
         }
         if name == "relu":
             shared = lambda **rule: jax.vmap(lambda x, row: relevance(graph, x, row, **rule))(x, rows)  # noqa: E731
@@ -81,7 +81,7 @@ def images_net():
         for i, (kernel, bias) in enumerate(zip(net["kernels"], net["biases"], strict=True), 1):
             dimensions = ("NHWC", "HWIO", "NHWC")
             x = jax.lax.conv_general_dilated(x, jnp.asarray(kernel), (1, 1), "VALID", dimension_numbers=dimensions)
-            x = checkpoint_name(al.relu(x + bias), f"convolution_{i}")
+            x = checkpoint_name(al.relu(x + bias[None, None, None]), f"convolution_{i}")
         return jnp.mean(x, (1, 2)) @ net["last"]
 
     return model, jnp.asarray(net["x"]), jnp.asarray(net["labels"]), jnp.asarray(net["maps"])
@@ -102,16 +102,17 @@ def test_measures_agree_with_quantus(float64):
     def found(x, maps, points):
         score = class_score(model, labels)
         rank = jnp.argsort(jnp.argsort(-maps.reshape(len(x), -1), axis=1), axis=1).reshape(x.shape[:3])
+        darkest = jnp.min(x, (1, 2, 3), keepdims=True)  # what quantus calls black
         removed = [rank < int(share * SIDE**2) for share in SHARES]
         return {
             "gini": gini(maps),
             "complexity": complexity(maps),
             "effective complexity": effective_complexity(maps, 0.5),
-            "deletion": perturbation_curve(score, x, maps, steps=8)[1:].T,
+            "deletion": perturbation_curve(score, x, maps, baseline=darkest, steps=8)[1:].T,
             "road": jnp.mean(road(model, x, labels, maps, key, shares=SHARES, noise=0.0), axis=1),
             "imputation": jnp.stack([noisy_linear_imputation(x, gone, key, noise=0.0) for gone in removed]),
             "rank correlation": rank_correlation(maps, x),
             "largest sensitivity": sensitivity_at(lambda x: gradient(score, x), x, points, "input"),
         }
 
-    assert_agree(found(x, maps, x + nearby_images()), VALUES["quantus"])
+    assert_agree(found(x, maps, x[None] + nearby_images()), VALUES["quantus"])
