@@ -78,7 +78,7 @@ def actlab_side(images: int) -> tuple[dict[str, Callable[[], Any]], np.ndarray]:
         ),
         "ROAD": lambda x, maps: jnp.mean(road(model, x, labels, maps, key, shares=SHARES, noise=NOISE), 1),
         "largest sensitivity": lambda x, maps: sensitivity_max(
-            lambda x: gradient(score, x), x, key, radius=RADIUS, samples=SAMPLES, relative_to="input"
+            lambda x: gradient(score, x), x, key, radius=RADIUS, samples=SAMPLES
         ),
     }
 
@@ -124,7 +124,7 @@ def quantus_side(images: int, maps: np.ndarray) -> dict[str, Callable[[], Any]]:
 
     def bound(measure: Any, maps: np.ndarray) -> Callable[[], Any]:
         def run() -> Any:
-            found = measure(**batch, a_batch=maps, explain_func=explain, softmax=False)
+            found = measure(**batch, a_batch=maps.copy(), explain_func=explain, softmax=False)
             return np.asarray(list(found.values()) if isinstance(found, dict) else found)
 
         return run

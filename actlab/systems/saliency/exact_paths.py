@@ -47,7 +47,7 @@ def exact_integrated_gradients(
     change = np.asarray(x, net.dtype) - start
     cuts = np.array([0.0, 1.0], net.dtype)
     for k, at in enumerate(kinks):
-        values = _by_parts(cuts, lambda t, k=k: _preactivations(net, start, change, t)[k])
+        values = _by_parts(cuts, lambda t, k=k: preactivations(net, start, change, t)[k])
         found = [cuts]
         for kink in at:
             below, above = values[:-1] - kink, values[1:] - kink
@@ -63,7 +63,7 @@ def exact_integrated_gradients(
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _preactivations(net: Network, start: Array, change: Array, t: Float[Array, " points"]) -> list[Array]:
+def preactivations(net: Network, start: Array, change: Array, t: Float[Array, " points"]) -> list[Array]:
     """What each activation is given at these points of the line, each (points, units)."""
 
     def one(t: Array) -> list[Array]:

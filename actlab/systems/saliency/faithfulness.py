@@ -52,58 +52,32 @@ def _missed(score: Score, x: Array, maps: Array, own: Array, moved: Array) -> Ar
 
 
 def sensitivity_max(
-    explain: Explain,
-    x: Float[Array, "batch *shape"],
-    key: Key[Array, ""],
-    *,
-    radius: Any = 0.02,
-    samples: int = 20,
-    relative_to: str = "map",
+    explain: Explain, x: Float[Array, "batch *shape"], key: Key[Array, ""], *, radius: Any = 0.02, samples: int = 20
 ) -> Float[Array, " batch"]:
-    """Largest |map(x') - map(x)| over random x' in the cube of that radius around x, in Frobenius norms, over a size.
+    """Largest |map(x') - map(x)| / |map(x)| over random x' in the cube of that radius around x, in Frobenius norms.
 
-    A lower bound of the supremum: for gradients `gradient_lipschitz` bounds it from above.
+    A lower bound of the supremum: for gradients `gradient_lipschitz` bounds it from above. NaN for a map of zeros.
 
-    Args:
-        explain: of a batch.
-        x: examples.
-        key: of the points.
-        radius: half the side of the cube.
-        samples: points for each example.
-        relative_to: what it is divided by: "map", |map(x)|, as captum does; "input", |x|, as quantus does; "nothing",
-            as it is defined. NaN where that is 0.
-
-    Raises:
-        SaliencyError: another size.
-
-    Source: Yeh et al. 2019, arXiv:1901.09392, definition 4.1.
+    Source: Yeh et al. 2019, arXiv:1901.09392, definition 4.1 (relative, as captum and quantus compute it).
     """
     own = explain(x)
-    size = _size(own, x, relative_to)
 
     def one(key: Array) -> Array:
         return _norm(explain(x + radius * jax.random.uniform(key, x.shape, x.dtype, -1.0, 1.0)) - own)
 
-    return jnp.max(jax.lax.map(one, jax.random.split(key, samples)), axis=0) / size
+    return _over(jnp.max(jax.lax.map(one, jax.random.split(key, samples)), axis=0), _norm(own))
 
 
 def sensitivity_at(
-    explain: Explain,
-    x: Float[Array, "batch *shape"],
-    points: Float[Array, "samples batch *shape"],
-    relative_to: str = "map",
+    explain: Explain, x: Float[Array, "batch *shape"], points: Float[Array, "samples batch *shape"]
 ) -> Float[Array, " batch"]:
     """`sensitivity_max` over given points x'."""
     own = explain(x)
-    size = _size(own, x, relative_to)
-    return jnp.max(jax.lax.map(lambda point: _norm(explain(point) - own), points), axis=0) / size
+    return _over(jnp.max(jax.lax.map(lambda point: _norm(explain(point) - own), points), axis=0), _norm(own))
 
 
-def _size(own: Array, x: Array, relative_to: str) -> Array:
-    if relative_to not in ("map", "input", "nothing"):
-        raise SaliencyError(f'sensitivity: relative_to = {relative_to!r}; known: "map", "input", "nothing"')
-    size = jnp.ones(x.shape[0], x.dtype) if relative_to == "nothing" else _norm(own if relative_to == "map" else x)
-    return jnp.where(size > 0, size, jnp.nan)
+def _over(change: Array, size: Array) -> Array:
+    return change / jnp.where(size > 0, size, jnp.nan)
 
 
 def _norm(v: Array) -> Array:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 import actlab.activations as al
 from actlab.bounds.graph import Elementwise, Network
 from actlab.systems.saliency.attribution import SaliencyError
-from actlab.systems.saliency.graph_rules import node_values
+from actlab.systems.saliency.exact_paths import preactivations
 
 REACH = 1.2
 """A slope that can change by `range` at the rate `curvature` is taken to be analytic within REACH range / curvature of
@@ -46,10 +45,10 @@ def quadrature_nodes(net: Network, x: Float[Array, "*shape"], baseline: Any = 0.
     if not 0 < tolerance < 1:
         raise SaliencyError(f"quadrature_nodes: tolerance = {tolerance} must be between 0 and 1")
     start = np.broadcast_to(np.asarray(baseline, net.dtype), np.shape(x))
-    here, there = node_values(net, x), node_values(net, jnp.asarray(start))
+    ends = preactivations(net, start, np.asarray(x, net.dtype) - start, np.array([0.0, 1.0], net.dtype))
     needed = 1
-    for k in net.activations:
-        travel = float(np.max(np.abs(here[net.nodes[k].inputs[0]] - there[net.nodes[k].inputs[0]])))
+    for k, (there, here) in zip(net.activations, ends, strict=True):
+        travel = float(np.max(np.abs(here - there)))
         distance = 2 * REACH / max(_rate(net.nodes[k].operation) * travel, 1e-12)
         needed = max(needed, math.ceil(math.log(MARGIN / tolerance) / (2 * math.asinh(distance))))
     return needed

@@ -112,7 +112,7 @@ def test_measures_agree_with_quantus(float64):
             "road": jnp.mean(road(model, x, labels, maps, key, shares=SHARES, noise=0.0), axis=1),
             "imputation": jnp.stack([noisy_linear_imputation(x, gone, key, noise=0.0) for gone in removed]),
             "rank correlation": rank_correlation(maps, x),
-            "largest sensitivity": sensitivity_at(lambda x: gradient(score, x), x, points, "input"),
+            "largest sensitivity": sensitivity_at(lambda x: gradient(score, x), x, points),
         }
 
     assert_agree(found(x, maps, x[None] + nearby_images()), VALUES["quantus"])
