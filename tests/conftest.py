@@ -18,7 +18,10 @@ jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 QUICKLY_COMPILED = (
     "tests/bounds/test_networks.py",
     "tests/experiments/test_distillation_experiments.py",
+    "tests/experiments/test_sparsity_experiment.py",
     "tests/nets/test_chain_and_boxes.py",
+    "tests/systems/continual/test_methods.py",
+    "tests/systems/continual/test_streams.py",
     "tests/systems/distillation/",
     "tests/systems/neurons/test_response.py",
     "tests/systems/outliers/test_outliers_evaluation.py",

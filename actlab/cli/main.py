@@ -28,6 +28,7 @@ BAD_INPUT = (
     "actlab.report:ResultsError",
     "actlab.signal:QuadratureError",
     "actlab.systems.circuits:CircuitError",
+    "actlab.systems.continual:ContinualError",
     "actlab.systems.distillation:DistillationError",
     "actlab.systems.flows:EventError",
     "actlab.systems.saliency:SaliencyError",
