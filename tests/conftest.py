@@ -19,6 +19,7 @@ QUICKLY_COMPILED = (
     "tests/bounds/test_networks.py",
     "tests/experiments/test_continual_experiment.py",
     "tests/experiments/test_distillation_experiments.py",
+    "tests/experiments/test_sparsity_experiment.py",
     "tests/nets/test_chain_and_boxes.py",
     "tests/systems/continual/test_continual_evaluation.py",
     "tests/systems/continual/test_methods.py",
