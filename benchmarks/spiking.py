@@ -41,14 +41,14 @@ def actlab_side() -> tuple[Callable[[], float], float, float]:
     import jax.numpy as jnp
     import optax
 
-    from actlab.systems.spiking import LIF, delayed, lif, mean_leaky_readout, surrogate
+    from actlab.systems.spiking import LIF, delayed, lif, mean_leaky_readout, surrogate, synaptic_current
 
     x, y, *kernels = map(jnp.asarray, problem())
     neuron = LIF(decay=DECAY, surrogate=surrogate("superspike", 25.0))
     optimizer = optax.adam(RATE)
 
     def loss(kernels: list, late: bool = False) -> Any:
-        s, _ = lif(neuron, x @ kernels[0])
+        s, _ = lif(neuron, synaptic_current(x, kernels[0]))
         logits = mean_leaky_readout(delayed(s, 1.0) if late else s, kernels[1], DECAY)
         return optax.softmax_cross_entropy_with_integer_labels(logits, y).mean()
 

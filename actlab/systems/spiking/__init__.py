@@ -57,6 +57,7 @@ from actlab.systems.spiking.synapses import (
     exponential_synapse,
     leaky_readout,
     mean_leaky_readout,
+    synaptic_current,
 )
 
 __all__ = [
@@ -114,5 +115,6 @@ __all__ = [
     "spike",
     "surrogate",
     "surrogate_of",
+    "synaptic_current",
     "train_classifier",
 ]

@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float
 
 from actlab.activations.between import aligned
@@ -145,14 +146,24 @@ def _potentials(detached: bool, parallel: bool, neuron: LIF, current: Array, sta
     return jax.lax.scan(step, start, current, unroll=unrolling())[1]
 
 
-@_potentials.defjvp
+@functools.partial(_potentials.defjvp, symbolic_zeros=True)
 def _potentials_jvp(detached: bool, parallel: bool, primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     (neuron, current, start), (dneuron, dcurrent, dstart) = primals, tangents
     u = _potentials(detached, parallel, neuron, current, start)
     previous = jnp.concatenate([start[None], u[:-1]])
-    by_parameters = jax.jvp(lambda n: carried(n, previous) + input_gain(n, current) * current, (neuron,), (dneuron,))[1]
-    drive = by_parameters + input_gain(neuron, current) * dcurrent
+    drive = input_gain(neuron, current) * _materialized(dcurrent)
+    if not all(
+        isinstance(d, SymbolicZero) for d in jax.tree.leaves(dneuron)
+    ):  # parameters are trained: passes to spare
+        moved = jax.tree.map(_materialized, dneuron)
+        drive += jax.jvp(lambda n: carried(n, previous) + input_gain(n, current) * current, (neuron,), (moved,))[1]
+    dstart = _materialized(dstart)
     return u, linear_recurrence(carried_slope(neuron, previous, detached), drive, dstart, parallel=parallel)
+
+
+def _materialized(tangent: Any) -> Any:
+    """A tangent as an array, zeros where JAX knows it to be zero."""
+    return jnp.zeros(tangent.shape, tangent.dtype) if isinstance(tangent, SymbolicZero) else tangent
 
 
 class Parallel(NamedTuple):

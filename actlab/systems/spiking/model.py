@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Key
 from actlab.systems.spiking.encoding import raster
 from actlab.systems.spiking.lif import LIF, lif, run
 from actlab.systems.spiking.surrogates import SpikingError
-from actlab.systems.spiking.synapses import exponential_synapse, leaky_readout, mean_leaky_readout
+from actlab.systems.spiking.synapses import exponential_synapse, leaky_readout, mean_leaky_readout, synaptic_current
 from actlab.training import Fitted, fit
 
 Readout = Literal["leaky", "spikes"]
@@ -100,7 +100,7 @@ class SpikingNet(nnx.Module):
     def __call__(self, spikes: Float[Array, "times batch inputs"]) -> Activity:
         """What the network does of input spikes."""
         hidden, s = self._hidden(spikes)
-        current = s @ self.kernels[-1][...]
+        current = synaptic_current(s, self.kernels[-1][...])
         if self.readout == "leaky":
             return Activity(leaky_readout(current, self.readout_decay), hidden)
         return Activity(self._layer(current, None), hidden)
@@ -120,7 +120,7 @@ class SpikingNet(nnx.Module):
         layers = []
         for number, kernel in enumerate(list(self.kernels)[:-1]):
             weights = self.recurrent[number][...] if len(self.recurrent) else None
-            s = self._layer(s @ kernel[...], weights)
+            s = self._layer(synaptic_current(s, kernel[...]), weights)
             layers.append(s)
         return tuple(layers), s
 

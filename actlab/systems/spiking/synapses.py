@@ -58,6 +58,16 @@ def leaky_readout(signal: Float[Array, "times *shape"], decay: Any) -> Float[Arr
     return linear_recurrence(decay, signal)
 
 
+def synaptic_current(spikes: Float[Array, "*times_batch units"], weights: Float[Array, "units out"]) -> Array:
+    """Spikes @ weights for all times at once, as one product of two matrices.
+
+    The same numbers; the derivative in the weights, a sum over times and batch, is one such product too, which XLA
+    computes on a CPU in about half the time that it takes for the sum over two axes.
+    """
+    flat = spikes.reshape(-1, spikes.shape[-1])
+    return (flat @ weights).reshape(*spikes.shape[:-1], weights.shape[-1])
+
+
 def mean_leaky_readout(spikes: Float[Array, "times *batch units"], weights: Any, decay: Any) -> Array:
     """The mean over time of `leaky_readout(spikes @ weights, decay)`, without a recurrence: (sum_t k_t s_t) @ weights.
 
