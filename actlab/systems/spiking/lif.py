@@ -163,7 +163,7 @@ def _potentials_jvp(detached: bool, parallel: bool, primals: tuple, tangents: tu
 
 def _materialized(tangent: Any) -> Any:
     """A tangent as an array, zeros where JAX knows it to be zero."""
-    return jnp.zeros(tangent.shape, tangent.dtype) if isinstance(tangent, SymbolicZero) else tangent
+    return jnp.zeros(tangent.aval.shape, tangent.aval.dtype) if isinstance(tangent, SymbolicZero) else tangent
 
 
 class Parallel(NamedTuple):
