@@ -7,7 +7,7 @@ import difflib
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 T = TypeVar("T")
 
@@ -50,7 +50,7 @@ def build(kind: type[T], table: Mapping[str, Any], where: str = "the configurati
     """
     import pydantic
 
-    faults = list(_unknown_keys(kind, table, ""))
+    faults = [*_unknown_keys(kind, table, ""), *_truths(kind, table, "")]
     if faults:
         raise ConfigError(f"{where}: {'; '.join(faults)}")
     try:
@@ -85,6 +85,18 @@ def _unknown_keys(kind: Any, table: Mapping[str, Any], prefix: str) -> list[str]
             faults.append(f"unknown key {prefix + key!r}{hint}; known: {', '.join(prefix + f for f in fields)}")
         elif dataclasses.is_dataclass(fields[key].default_factory) and isinstance(value, Mapping):
             faults += _unknown_keys(fields[key].default_factory, value, f"{prefix}{key}.")
+    return faults
+
+
+def _truths(kind: Any, table: Mapping[str, Any], prefix: str) -> list[str]:
+    """Truth values where numbers are wanted: pydantic would take `true` for 1."""
+    kinds = get_type_hints(kind)
+    faults = []
+    for key, value in table.items():
+        if isinstance(value, bool) and kinds.get(key) in (int, float):
+            faults.append(f"{prefix}{key} = {value}: Input should be a number")
+        elif dataclasses.is_dataclass(kinds.get(key)) and isinstance(value, Mapping):
+            faults += _truths(kinds[key], value, f"{prefix}{key}.")
     return faults
 
 

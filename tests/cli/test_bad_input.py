@@ -55,12 +55,12 @@ PICKLE = pickle.dumps(Mark())
 WRONG = ('"text"', "[]", "{}", "[1, [2]]", "1979-05-27", "nan", "-1", "1e400", "true", '""', "[1.5]", "{a = 1}")
 FITS = {
     "steps": (),
-    "ratio": ("true",),
+    "ratio": (),
     "name": ('"text"', '""'),
     "flag": ("true",),
-    "widths": (),
+    "widths": ("[]",),
     "recipe": ("{}",),
-    "recipe.rate": ("true",),
+    "recipe.rate": (),
     "recipe.kind": (),
 }
 TOML = [

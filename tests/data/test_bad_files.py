@@ -4,6 +4,7 @@ Each pickled file here would leave a mark if it were.
 """
 
 import gzip
+import importlib.util
 import io
 import os
 import pickle
@@ -49,7 +50,10 @@ def archive(**members: bytes) -> bytes:
 
 
 def hdf5(**arrays) -> bytes:
-    h5py = pytest.importorskip("h5py")
+    """Empty where h5py is not installed: refused for that reason then."""
+    if importlib.util.find_spec("h5py") is None:
+        return b""
+    h5py = importlib.import_module("h5py")
     stream = io.BytesIO()
     with h5py.File(stream, "w") as file:
         for name, values in arrays.items():
@@ -158,7 +162,9 @@ def readers() -> dict[str, tuple[str, bytes, Callable, list[bytes]]]:
 
 
 def dicom() -> bytes:
-    files = pytest.importorskip("pydicom.data")
+    if importlib.util.find_spec("pydicom") is None:
+        return b""
+    files = importlib.import_module("pydicom.data")
     return Path(str(files.get_testdata_file("CT_small.dcm", download=False))).read_bytes()
 
 
@@ -181,7 +187,7 @@ def test_malformed_data_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n
         try:
             read(path.parent)
         except DataError as error:
-            clear = len(str(error)) < 400 and path.name.partition("_train")[0].partition(".")[0] in str(error)
+            clear = len(str(error)) < 400 and str(path.parent) in str(error)
             faults[number, content[:20]] = "" if clear else f"unclear: {error}"
         except Exception as error:
             faults[number, content[:20]] = f"{type(error).__name__}: {str(error)[:150]}"
