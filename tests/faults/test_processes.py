@@ -41,17 +41,20 @@ def one(tmp_path_factory) -> np.ndarray:
 class Group:
     """The processes of one run, each with two devices."""
 
-    def __init__(self, count: int, out: Path, cache: Path, *overrides: str):
+    def __init__(self, count: int, out: Path, cache: Path, *overrides: str, slurm: bool = False):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         env = kill.environment(cache, XLA_FLAGS="--xla_force_host_platform_device_count=2")
         joined = ["--coordinator", f"127.0.0.1:{port}", "--processes", str(count), "--process-id"]
-        words = [*kill.command(out, *overrides), *joined]
+        words = [*kill.command(out, *overrides), *(["--distributed"] if slurm else joined)]
+        job = {"SLURM_JOB_ID": str(port), "SLURM_STEP_NODELIST": "127.0.0.1", "SLURM_NTASKS": str(count)}
         self.out = out
-        self.processes = [
-            subprocess.Popen([*words, str(i)], env=env, stdout=PIPE, stderr=PIPE, text=True) for i in range(count)
-        ]
+        self.processes = []
+        for i in range(count):
+            task = {**job, "SLURM_PROCID": str(i), "SLURM_LOCALID": str(i)} if slurm else {}
+            mine = words if slurm else [*words, str(i)]
+            self.processes.append(subprocess.Popen(mine, env={**env, **task}, stdout=PIPE, stderr=PIPE, text=True))
 
     def wait_for_step(self, step: int) -> None:
         deadline = time.monotonic() + 240
@@ -130,3 +133,10 @@ def test_four_processes_equal_one_and_two_go_on_where_they_stopped(tmp_path, cac
     assert [status for status, *_ in group.ended()] == [AGAIN] * 4
     assert [status for status, *_ in Group(2, tmp_path / "moved", cache, "pause=0.1").ended()] == [0, 0]
     np.testing.assert_allclose(numbers(tmp_path / "moved"), one, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.exhaustive
+def test_what_slurm_says_is_enough(tmp_path, cache, one) -> None:
+    ended = Group(2, tmp_path, cache, slurm=True).ended()
+    assert [status for status, *_ in ended] == [0, 0], ended
+    np.testing.assert_allclose(numbers(tmp_path), one, rtol=1e-5, atol=1e-6)
