@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -50,7 +51,7 @@ def build(kind: type[T], table: Mapping[str, Any], where: str = "the configurati
     """
     import pydantic
 
-    faults = [*_unknown_keys(kind, table, ""), *_truths(kind, table, "")]
+    faults = [*_unknown_keys(kind, table, ""), *_no_numbers(kind, table, "")]
     if faults:
         raise ConfigError(f"{where}: {'; '.join(faults)}")
     try:
@@ -88,15 +89,16 @@ def _unknown_keys(kind: Any, table: Mapping[str, Any], prefix: str) -> list[str]
     return faults
 
 
-def _truths(kind: Any, table: Mapping[str, Any], prefix: str) -> list[str]:
-    """Truth values where numbers are wanted: pydantic would take `true` for 1."""
+def _no_numbers(kind: Any, table: Mapping[str, Any], prefix: str) -> list[str]:
+    """Where numbers are wanted: truth values, which pydantic takes for 1 and 0, and what is not finite, as 1e400."""
     kinds = get_type_hints(kind)
     faults = []
     for key, value in table.items():
-        if isinstance(value, bool) and kinds.get(key) in (int, float):
-            faults.append(f"{prefix}{key} = {value}: Input should be a number")
+        wanted = kinds.get(key) in (int, float)
+        if wanted and (isinstance(value, bool) or (isinstance(value, float) and not math.isfinite(value))):
+            faults.append(f"{prefix}{key} = {value}: Input should be a finite number")
         elif dataclasses.is_dataclass(kinds.get(key)) and isinstance(value, Mapping):
-            faults += _truths(kinds[key], value, f"{prefix}{key}.")
+            faults += _no_numbers(kinds[key], value, f"{prefix}{key}.")
     return faults
 
 

@@ -169,7 +169,7 @@ def dicom() -> bytes:
 
 
 # A cut or a zeroed body of these formats may still be one.
-STILL_SOUND = {("nmnist", b""), ("nmnist", bytes(10)), ("nmnist", bytes(10)[:5]), ("dicom", None)}
+STILL_SOUND = {("nmnist", b""), ("nmnist", bytes(10)), ("nmnist", bytes(10)[:5])}
 
 
 @pytest.mark.parametrize(
@@ -178,6 +178,7 @@ STILL_SOUND = {("nmnist", b""), ("nmnist", bytes(10)), ("nmnist", bytes(10)[:5])
 def test_malformed_data_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.chdir(tmp_path)
     file, sound, read, further = readers()[name]
+    still_sound = {*STILL_SOUND, ("dicom", sound[:-1])}  # which ends with padding
     faults: dict = {}
     path = tmp_path / "data" / file
     path.parent.mkdir()
@@ -192,7 +193,7 @@ def test_malformed_data_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n
         except Exception as error:
             faults[number, content[:20]] = f"{type(error).__name__}: {str(error)[:150]}"
         else:
-            faults[number, content[:20]] = "" if (name, content) in STILL_SOUND else "was read"
+            faults[number, content[:20]] = "" if (name, content) in still_sound else "was read"
         assert contents(tmp_path) == before
     path.unlink()
     path.mkdir()
