@@ -163,7 +163,8 @@ def _potentials_jvp(detached: bool, parallel: bool, primals: tuple, tangents: tu
 
 def _materialized(tangent: Any) -> Any:
     """A tangent as an array, zeros where JAX knows it to be zero."""
-    return jnp.zeros(tangent.aval.shape, tangent.aval.dtype) if isinstance(tangent, SymbolicZero) else tangent
+    shape: Any = tangent.aval if isinstance(tangent, SymbolicZero) else None
+    return tangent if shape is None else jnp.zeros(shape.shape, shape.dtype)
 
 
 class Parallel(NamedTuple):
