@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
-from scipy.stats import spearmanr
+from scipy.stats import rankdata
 
 import actlab.activations as al
 from actlab.measurement import Claim, Cloud, Curve, Measurement
@@ -199,7 +199,7 @@ def _foretold(
         for step in config.step_sizes:
             found = [measured[at_step(ENDED, step), n] for n in names]
             errors, seeds = np.array([m.values for m in found]), found[0].seeds
-            ranks = [spearmanr(foretold, of_seed).statistic for of_seed in errors.T]
+            ranks = [np.corrcoef(rankdata(foretold), rankdata(of_seed))[0, 1] for of_seed in errors.T]
             who = f"{half}, {len(names)} activations"
             told.append(Measurement(at_step(TOLD, step), who, np.array(ranks), "", "higher", seeds))
             if step == config.step_sizes[0]:
@@ -209,8 +209,6 @@ def _foretold(
                     Cloud(title, who, points, (), "foretold squared error", "squared error", point_label="activations")
                 )
         if half == "tested on":
-            said = (
-                f"what is foretold orders activations that it was not built on: rank correlation {config.correlation:g}"
-            )
+            said = f"what is foretold orders activations that it was not built on: correlation {config.correlation:g}"
             claims.append(Claim(said, SOURCE, told[-len(config.step_sizes)], at_least=config.correlation))
     return told, claims, clouds
