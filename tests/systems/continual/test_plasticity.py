@@ -45,7 +45,7 @@ def test_weight_norm_is_that_of_all_leaves():
 
 
 def test_slopes_in_closed_form_and_of_no_scale():
-    assert slopes("absolute") == slopes("identity") == Slopes(0, 0, False)
+    assert slopes("absolute") == slopes("identity") == Slopes(0.0, 0.0, False)
     np.testing.assert_allclose(slopes("relu").flatness, -np.log(FLOOR), rtol=1e-6)
     slow = al.leaky_relu(negative_slope=0.5)
     np.testing.assert_allclose(slopes(slow).flatness, np.log(np.sqrt(1.25 / 2) / 0.5), rtol=1e-4)
