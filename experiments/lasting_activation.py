@@ -70,20 +70,22 @@ class Config:
         search_first_seed: of them.
         seeds: how many measure; no seed is among the search's.
         first_seed: of them.
-        blocks: of the regression's stream.
+        search_blocks: of the stream on which the choice is made.
+        blocks: of the stream on which is measured.
         block: examples of each.
         steps: of Adam on the digits.
         within: points of accuracy that may be lost to ReLU.
     """
 
-    tilts: Annotated[tuple[float, ...], Field(min_length=1)] = (0.0, 0.1, 0.3)
-    amplitudes: Annotated[tuple[Positive, ...], Field(min_length=1)] = (0.7, 1.0, 1.4)
-    omegas: Annotated[tuple[Positive, ...], Field(min_length=1)] = (1.0, 1.5, 2.0, 3.0)
-    step_sizes: Annotated[tuple[Positive, ...], Field(min_length=1)] = (0.03, 0.01, 0.003)
-    search_seeds: Annotated[int, Field(ge=1)] = 8
+    tilts: Annotated[tuple[float, ...], Field(min_length=1)] = (0.0, 0.2)
+    amplitudes: Annotated[tuple[Positive, ...], Field(min_length=1)] = (1.0, 1.5)
+    omegas: Annotated[tuple[Positive, ...], Field(min_length=1)] = (1.0, 1.5, 2.0)
+    step_sizes: Annotated[tuple[Positive, ...], Field(min_length=1)] = (0.03, 0.01)
+    search_seeds: Annotated[int, Field(ge=1)] = 6
     search_first_seed: Annotated[int, Field(ge=0)] = 5000
     seeds: Annotated[int, Field(ge=2)] = 30
     first_seed: Annotated[int, Field(ge=0)] = 0
+    search_blocks: Annotated[int, Field(ge=10)] = 30
     blocks: Annotated[int, Field(ge=10)] = 100
     block: Annotated[int, Field(ge=1)] = 10_000
     steps: Annotated[int, Field(ge=1)] = 600
@@ -105,14 +107,14 @@ def run(
     winner, step = _search(grid, choosing, config, report)
     own = {"tilted_sine": (winner, step)}
     for f in (al.sin, al.relu):
-        late = error_at_end(_courses(f, choosing, config.step_sizes, config)).mean(1)
+        late = error_at_end(_courses(f, choosing, config.step_sizes, config.search_blocks, config)).mean(1)
         own[f.name] = (f, config.step_sizes[int(np.argmin(late))])
     seeds = tuple(range(config.first_seed, config.first_seed + config.seeds))
     found: dict[tuple[str, str], Measurement] = {}
     curves = []
     held_in, held_out = standardized_digits()
     for name, (f, own_step) in own.items():
-        error = _courses(f, seeds, (own_step,), config)[0]
+        error = _courses(f, seeds, (own_step,), config.blocks, config)[0]
         late = error_at_end(error)
         accuracy = _accuracies(f, seeds, held_in, held_out, config)
         found[name, ENDED] = Measurement(ENDED, name, late, "", "lower", seeds)
@@ -131,14 +133,14 @@ def run(
     return list(found.values()), claims, curves
 
 
-def _courses(f: Activation, seeds: Any, step_sizes: tuple[float, ...], config: Config) -> np.ndarray:
-    problem, learner = Problem(block=config.block, blocks=config.blocks), Learner(step_sizes=step_sizes)
+def _courses(f: Activation, seeds: Any, step_sizes: tuple[float, ...], blocks: int, config: Config) -> np.ndarray:
+    problem, learner = Problem(block=config.block, blocks=blocks), Learner(step_sizes=step_sizes)
     return np.asarray(online_learning(f, problem, learner)(seed_keys(tuple(seeds))).error)
 
 
 def _search(grid: np.ndarray, seeds: range, config: Config, report: Callable[[str], None]) -> tuple[Activation, float]:
     """The best admissible member of the grid and its step size; all members' learners are one program."""
-    problem, learner = Problem(block=config.block, blocks=config.blocks), Learner(step_sizes=config.step_sizes)
+    problem, learner = Problem(block=config.block, blocks=config.search_blocks), Learner(step_sizes=config.step_sizes)
     keys = seed_keys(tuple(seeds))
 
     def of_member(parameters: Array) -> Any:

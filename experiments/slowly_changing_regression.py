@@ -14,14 +14,17 @@ from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
+from scipy.stats import rankdata
 
 import actlab.activations as al
 from actlab.measurement import Claim, Cloud, Curve, Measurement
 from actlab.systems.continual import Course, Learner, Problem, error_at_end, error_at_start, online_learning
+from actlab.systems.continual.predictor import BUILT_ON, TESTED_ON, foretold_error
 from actlab.training import seed_keys
 
 SOURCE = "Dohare et al. 2024, Nature 632; bars set beforehand from their figure and another program's runs"
 STARTED, ENDED = "squared error, first six blocks", "squared error, last fifth"
+TOLD = "rank correlation of foretold and measured error"
 COURSE = "Squared error over the stream, step size {:g}"
 
 
@@ -58,6 +61,8 @@ class Config:
         drawn: the activations whose courses are drawn.
         expected: claims on errors.
         order: pairs (better, worse) claimed at the first step size.
+        correlation: the claimed rank correlation of `foretold_error` with the first step size's errors, over
+            the activations on which it was not built.
     """
 
     activations: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -71,6 +76,7 @@ class Config:
     drawn: tuple[str, ...] = ()
     expected: tuple[Expected, ...] = ()
     order: tuple[tuple[str, str], ...] = ()
+    correlation: float = 0.7
 
 
 def run(
@@ -96,7 +102,8 @@ def run(
             curves += _curves(f.name, course, problem, config)
         ends = (f"{error_at_end(course.error[i]).mean():.3f} at {s:g}" for i, s in enumerate(config.step_sizes))
         report(f"{f.name:18s} " + ", ".join(ends))
-    return list(measured.values()), _claims(measured, config), curves
+    told, told_claims, clouds = _foretold(measured, config)
+    return [*measured.values(), *told], [*_claims(measured, config), *told_claims], [*curves, *clouds]
 
 
 def _check(config: Config) -> None:
@@ -177,3 +184,31 @@ def _claims(measured: dict[tuple[str, str], Measurement], config: Config) -> lis
         gap = measured[at_step(ENDED, step), better].minus(measured[at_step(ENDED, step), worse])
         claims.append(Claim(f"{better} ends below {worse} at step {step:g}", SOURCE, gap, at_most=0.0))
     return claims
+
+
+def _foretold(
+    measured: dict[tuple[str, str], Measurement], config: Config
+) -> tuple[list[Measurement], list[Claim], list[Cloud]]:
+    """Rank correlations of foretold and measured errors, seed by seed, over either half of the activations."""
+    told, claims, clouds = [], [], []
+    for half, members in (("built on", BUILT_ON), ("tested on", TESTED_ON)):
+        names = [n for n in config.activations if n in members]
+        if len(names) < 4:
+            continue
+        foretold = [foretold_error(n) for n in names]
+        for step in config.step_sizes:
+            found = [measured[at_step(ENDED, step), n] for n in names]
+            errors, seeds = np.array([m.values for m in found]), found[0].seeds
+            ranks = [np.corrcoef(rankdata(foretold), rankdata(of_seed))[0, 1] for of_seed in errors.T]
+            who = f"{half}, {len(names)} activations"
+            told.append(Measurement(at_step(TOLD, step), who, np.array(ranks), "", "higher", seeds))
+            if step == config.step_sizes[0]:
+                points = np.stack([foretold, errors.mean(1)], 1)
+                title = f"Error of the last fifth against the foretold one, step {step:g}"
+                clouds.append(
+                    Cloud(title, who, points, (), "foretold squared error", "squared error", point_label="activations")
+                )
+        if half == "tested on":
+            said = f"what is foretold orders activations that it was not built on: correlation {config.correlation:g}"
+            claims.append(Claim(said, SOURCE, told[-len(config.step_sizes)], at_least=config.correlation))
+    return told, claims, clouds

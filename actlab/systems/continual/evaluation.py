@@ -12,11 +12,14 @@ import actlab.activations as al
 from actlab.activations import Activation
 from actlab.measurement import Better, Curve, Evaluation, Measurement, System
 from actlab.systems.continual.online_learning import Course, Learner, error_at_end, error_at_start, online_learning
+from actlab.systems.continual.predictor import foretold_error
 from actlab.systems.continual.slowly_changing_regression import Problem
 from actlab.training import seed_keys
 
 CURVE = "Squared error over the stream, step size {:g}"
 LINEAR = "linear net"
+LANDMARKS = ("sin", "elu", "tanh", "relu")
+"""Activations of which what is foretold is given beside."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +27,11 @@ class Settings:
     """The size of the test.
 
     Attributes:
-        problem: the stream, by default two fifths of the published one.
+        problem: the stream, the published one by default.
         learner: the nets; the first step size is the one at which plasticity is read.
     """
 
-    problem: Problem = field(default_factory=lambda: Problem(blocks=40))
+    problem: Problem = field(default_factory=Problem)
     learner: Learner = field(default_factory=Learner)
 
 
@@ -108,7 +111,19 @@ def _curves(who: str, course: Course, settings: Settings) -> list[Curve]:
 
 def _notes(activation: Activation, course: Course, settings: Settings) -> tuple[str, ...]:
     """What was foretold, what came, and what the units have to do with it."""
-    return ()
+    first, end = settings.learner.step_sizes[0], float(error_at_end(course.error[0]).mean())
+    start = float(error_at_start(course.error[0]).mean())
+    stuck, flat = (100 * float(v[0, :, -1].mean()) for v in (course.constant, course.flat))
+    beside = ", ".join(f"{name} {foretold_error(name):.2f}" for name in LANDMARKS)
+    foretold = (
+        f"Foretold by the slopes alone, for step 0.01 of the published stream: {foretold_error(activation):.2f} in the "
+        f"last fifth (of others: {beside})."
+    )
+    came = (
+        f"At step {first:g} the error goes from {start:.2f} to {end:.2f}; at the end {stuck:.0f} % of the units do "
+        f"not vary any more and {flat:.0f} % have no slope to learn through."
+    )
+    return foretold, came
 
 
 SYSTEM = System(
