@@ -54,8 +54,7 @@ def directions(
 ) -> tuple[Float[Array, "rows outputs"], Float[Array, "rows inputs"]]:
     """A direction u of the outputs and v of the inputs for each row: signs over the root of their number, unit vectors.
 
-    E u u' and E v v' are the identity over the dimension, all that the expectations need. One random word is 32 signs:
-    with many inputs, drawing a number for each sign would be a fifth of a training step.
+    E u u' and E v v' are the identity over the dimension, all that the expectations need. One random word is 32 signs.
     """
 
     def signs(key: Array, shape: tuple[int, ...]) -> Array:
