@@ -21,6 +21,8 @@ from actlab.measurement import Claim, Curve, Measurement
 from actlab.nets import MLP
 from actlab.training import MEMBERS, Fitted, Progress, train
 
+MANY_PROCESSES = True
+
 
 @dataclass(frozen=True)
 class Config:

@@ -1,6 +1,6 @@
 """Distillation from few images: what matching the teacher's slopes adds to its softened classes.
 
-Protocol: one teacher for each seed, trained on all training images of the digits; students see 1, 5 or 10 images a
+Protocol: one teacher for each seed, trained on all training images of the set; students see 1, 5 or 10 images a
 class, under labels alone, soft targets, or soft targets and slopes. Accuracy on held-out images; differences are paired
 over seeds. One weight for the slopes and one temperature everywhere: with so few images there is nothing to choose them
 by.
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +22,7 @@ from jaxtyping import Array
 from pydantic import Field
 
 import actlab.activations as al
-from actlab.data.splits import standardized_digits
+from actlab.data.splits import standardized_set
 from actlab.measurement import Claim, Curve, Measurement
 from actlab.nets import MLP
 from actlab.systems.distillation import derivatives, directions, sizes, soft_and_hard
@@ -44,6 +44,8 @@ class Config:
     """Settings.
 
     Attributes:
+        set: "digits" (embedded), or "mnist", "fashion-mnist" from the user's folder.
+        data: that folder; not used for the digits.
         activations: of the students.
         teacher: activation of the teacher; smooth, since at a kink there is no slope to match.
         hidden: widths of teacher and student.
@@ -56,6 +58,8 @@ class Config:
         gain_at_least: points of accuracy that slopes are claimed to add, at each number of images.
     """
 
+    set: Literal["digits", "mnist", "fashion-mnist"] = "digits"
+    data: str = ""
     activations: tuple[str, ...] = ("relu", "gelu", "swish", "tanh", "softplus")
     teacher: str = "swish"
     hidden: tuple[Annotated[int, Field(ge=1)], ...] = (64, 64)
@@ -79,16 +83,17 @@ def run(
     largest = config.images[-1]
     if any(largest % count for count in config.images):
         raise ValueError(f"images = {config.images}: each must divide the last, {largest}")
-    train, test = standardized_digits()
+    train, test = standardized_set(config.set, config.data)
     keys, seeds = seed_keys(range(config.seeds)), tuple(range(config.seeds))
-    teachers, teacher_accuracy = jax.jit(jax.vmap(lambda key: _teacher(key, config, train, test)))(keys)
+    teach = jax.jit(jax.vmap(lambda key, train, test: _teacher(key, config, train, test), (0, None, None)))
+    teachers, teacher_accuracy = teach(keys, train, test)
     report(f"teachers' accuracy {100 * float(jnp.mean(teacher_accuracy)):.2f} %")
-    structure = nnx.graphdef(_net(jax.random.key(0), al.resolve(config.teacher), config))
+    structure = nnx.graphdef(_net(jax.random.key(0), train["x"].shape[1], al.resolve(config.teacher), config))
     measured, claims, curves = [], [], []
     for name in config.activations:
         f = al.resolve(name)
 
-        def one(key: Array, state: Any, f: Any = f) -> Array:
+        def one(key: Array, state: Any, train: dict, test: dict, f: Any = f) -> Array:
             teacher = nnx.merge(structure, state)
             methods = jnp.asarray(list(METHODS.values()), jnp.float32)
             rows = jnp.stack([chosen(key, train["y"], count, largest) for count in config.images])
@@ -98,7 +103,8 @@ def run(
 
             return jax.vmap(jax.vmap(trained, (None, 0)), (0, None))(rows, methods)
 
-        accuracy = 100 * np.asarray(jax.jit(jax.vmap(one))(keys, teachers), np.float64)  # (seeds, images, methods)
+        students = jax.jit(jax.vmap(one, (0, 0, None, None)))
+        accuracy = 100 * np.asarray(students(keys, teachers, train, test), np.float64)  # (seeds, images, methods)
         for m, method in enumerate(METHODS):
             report(f"{f.name:10s} {method:24s} " + "  ".join(f"{v:5.1f} %" for v in accuracy[:, :, m].mean(0)))
             title = f"Accuracy from few images, {f.name} student"
@@ -132,14 +138,14 @@ def chosen(key: Array, labels: Array, count: int, largest: int) -> Array:
     return jnp.tile(picked, (1, largest // count)).reshape(-1)
 
 
-def _net(key: Array, activation: Any, config: Config) -> MLP:
-    return MLP((64, *config.hidden, CLASSES), activation, rngs=nnx.Rngs(params=key))
+def _net(key: Array, pixels: int, activation: Any, config: Config) -> MLP:
+    return MLP((pixels, *config.hidden, CLASSES), activation, rngs=nnx.Rngs(params=key))
 
 
 def _teacher(key: Array, config: Config, train: dict, test: dict) -> tuple[Any, Array]:
     """Its state after training on all images, and its accuracy on held-out ones."""
     of_net, of_fit = jax.random.split(jax.random.fold_in(key, 1))
-    graphdef, state = nnx.split(_net(of_net, al.resolve(config.teacher), config))
+    graphdef, state = nnx.split(_net(of_net, train["x"].shape[1], al.resolve(config.teacher), config))
     optimizer = optax.adam(optax.cosine_decay_schedule(config.learning_rate, config.teacher_steps))
     steps = config.teacher_steps
     model = fit(
@@ -153,7 +159,7 @@ def _student(
 ) -> Array:
     """Accuracy on held-out images of a student that saw these rows."""
     of_net, of_size, of_fit = jax.random.split(jax.random.fold_in(key, 2), 3)
-    graphdef, state = nnx.split(_net(of_net, f, config))
+    graphdef, state = nnx.split(_net(of_net, train["x"].shape[1], f, config))
     data = {"x": train["x"][rows], "y": train["y"][rows]}
     size = sizes(teacher, data["x"], of_size, 1).gradient
     logits = teacher(data["x"])

@@ -17,9 +17,14 @@ jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 # optimizations. Rounding, bitwise equality and whole trainings are tested as users run them.
 QUICKLY_COMPILED = (
     "tests/bounds/test_networks.py",
+    "tests/experiments/test_continual_experiment.py",
     "tests/experiments/test_distillation_experiments.py",
+    "tests/experiments/test_sparsity_experiment.py",
     "tests/nets/test_chain_and_boxes.py",
+    "tests/systems/continual/test_continual_evaluation.py",
     "tests/systems/continual/test_methods.py",
+    "tests/systems/continual/test_online_learning.py",
+    "tests/systems/continual/test_plasticity.py",
     "tests/systems/continual/test_streams.py",
     "tests/systems/distillation/",
     "tests/systems/neurons/test_response.py",

@@ -108,7 +108,7 @@ class _Builder:
             params = dict(eqn.params)
             out = eqn.primitive.bind(*values, **params)
             return list(out) if eqn.primitive.multiple_results else [out]
-        if name in ("stop_gradient", "optimization_barrier", "copy", "copy_p", "sharding_constraint"):
+        if name in ("name", "stop_gradient", "optimization_barrier", "copy", "copy_p", "sharding_constraint"):
             return values
         return self._operation(eqn, values, inside)
 

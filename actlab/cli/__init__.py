@@ -1,7 +1,8 @@
 """The command line: `actlab list | certify | check | evaluate | run | report`.
 
 Exit status: 0 done, 1 a claim or an expected number was missed or a certificate rejected,
-2 bad input (one clear line, no traceback; `--debug` shows it), 130 interrupted (the same command resumes).
+2 bad input (one clear line, no traceback; `--debug` shows it), 75 stopped by SIGTERM or a lost peer
+(the same command with --resume goes on), 130 interrupted (the same command resumes).
 """
 
 from actlab.cli.main import main

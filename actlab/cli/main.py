@@ -36,6 +36,7 @@ BAD_INPUT = (
     "actlab.systems.tomography:GeometryError",
     "actlab.training:CheckpointError",
     "actlab.training:NotFiniteError",
+    "actlab.training:ProcessesError",
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import NoReturn
 
 from actlab import __version__
 
@@ -17,13 +18,14 @@ EPILOG = """examples:
   actlab report runs/evaluate-swish
 
 exit status: 0 done; 1 a claim or an expected number was missed, or a certificate rejected; 2 bad input;
+75 told to stop by SIGTERM and saved, or another process of the run was lost (run it again with --resume);
 130 interrupted (run it again to resume)
 """
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser; each command names the module of `actlab.cli` that carries it out."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="actlab",
         description="The reference laboratory for activation functions: facts, systems that rely on them, evidence.",
         epilog=EPILOG,
@@ -35,6 +37,14 @@ def build_parser() -> argparse.ArgumentParser:
     for add in (_add_list, _add_certify, _add_check, _add_evaluate, _add_run, _add_report):
         add(commands)
     return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, as every other error is said; its subparsers do too."""
+
+    def error(self, message: str) -> NoReturn:
+        """Ends with status 2."""
+        self.exit(2, f"actlab: {' '.join(message.split())}; see {self.prog} --help\n")
 
 
 class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
@@ -125,12 +135,30 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--json", action="store_true", help="print the results as JSON instead of a table")
 
 
+RUN_EPILOG = """examples:
+  actlab run configs/digits/deep.toml --out runs/digits --resume
+  actlab run configs/digits/deep.toml --out runs/digits --resume --coordinator host0:1234 --processes 2 --process-id 0
+  srun actlab run configs/digits/deep.toml --out runs/digits --resume --distributed
+
+exit status: 0 done; 1 a claim was missed; 2 bad input; 75 saved and stopped by SIGTERM, or a peer was lost: the same
+command with --resume goes on; 134 the runtime of jax ended a process that hung on a lost peer: the same; 143 SIGTERM
+while nothing was trained: the same
+"""
+
+
 def _add_run(commands: argparse._SubParsersAction) -> None:
-    parser = _command(commands, "run", "running", "run an experiment from its configuration and decide its claims")
+    text = "run an experiment from its configuration and decide its claims"
+    parser = _command(commands, "run", "running", text, RUN_EPILOG)
     parser.add_argument("config", type=Path, metavar="CONFIG", help="a TOML file that names its experiment")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="changes to the configuration, dotted keys")
     parser.add_argument("--out", type=Path, metavar="DIR", help="run directory: config, metrics, checkpoints, report")
-    parser.add_argument("--resume", action="store_true", help="continue the run in DIR")
+    parser.add_argument("--resume", action="store_true", help="continue the run in DIR, or begin it where DIR has none")
+    parser.add_argument("--profile", type=Path, metavar="DIR", help="write a trace and a device-memory profile there")
+    many = parser.add_argument_group("several processes", "one program on the devices of all; --out is on shared disk")
+    many.add_argument("--coordinator", metavar="HOST:PORT", help="of the first process, started alike everywhere")
+    many.add_argument("--processes", type=int, metavar="N", help="how many there are")
+    many.add_argument("--process-id", type=int, metavar="I", help="which one this is, from 0")
+    many.add_argument("--distributed", action="store_true", help="all three from Slurm, the TPU pod or Open MPI")
 
 
 def _add_report(commands: argparse._SubParsersAction) -> None:

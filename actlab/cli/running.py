@@ -8,11 +8,13 @@ import importlib.util
 import inspect
 import json
 import math
+import os
 import re
 import shlex
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,31 +25,64 @@ from actlab import config
 from actlab.config import ConfigError
 from actlab.measurement import Claim, Evaluation, Figure, Measurement
 from actlab.report import Results, SystemResults, claim_lines, experiment_table, run_info, write_report, write_whole
-from actlab.training import enable_compilation_cache, run_folder
+from actlab.training import AGAIN, Lock, enable_compilation_cache, processes, profiled, run_folder
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Runs the experiment, prints measurements and claims, and with `--out` keeps everything in one directory.
+
+    Of several processes, the first one prints and writes.
 
     Returns:
         0, or 1 where the interval of a claim lies on the wrong side of its bound.
 
     Raises:
         ConfigError: the configuration, its experiment or the run directory cannot be used.
+        ProcessesError: the processes do not find each other.
+        Preempted: stopped by SIGTERM, saved; the exit status is `AGAIN`.
     """
+    numbers = (arguments.coordinator, arguments.processes, arguments.process_id)
+    if arguments.distributed or any(n is not None for n in numbers):
+        processes.start(*numbers)
+    try:
+        return _run(arguments)
+    except Exception as error:
+        if not processes.is_lost_peer(error):
+            raise
+        reason = (str(error).splitlines() or [""])[0][:120]
+        print(f"actlab: another process was lost; start all again with --resume ({reason})", file=sys.stderr)
+        sys.stderr.flush()
+        os._exit(AGAIN)  # an orderly exit would wait for the lost one
+
+
+def _run(arguments: argparse.Namespace) -> int:
     experiment, settings = load(arguments.config, arguments.overrides)
-    out = _run_directory(arguments.out, arguments.resume, dataclasses.asdict(settings))
-    enable_compilation_cache()
-    console = Console(stderr=True)
-    begin = time.perf_counter()
-    found = experiment.run(settings, out, lambda text: console.print(text, highlight=False))
-    seconds = math.nan if arguments.resume else time.perf_counter() - begin  # of a resumed run only a part
-    results = _results(experiment, settings, arguments, found, seconds)
-    Console().print(experiment_table(results))
-    Console().print(claim_lines(results), soft_wrap=True)
-    if out is not None:
-        console.print(f"report: {write_report(results, out)}", highlight=False, soft_wrap=True)
+    _refuse_processes(experiment, arguments)
+    with ExitStack() as stack:
+        out = _run_directory(arguments.out, arguments.resume, dataclasses.asdict(settings), stack)
+        enable_compilation_cache()
+        console = Console(stderr=True, quiet=not processes.first())
+        begin = time.perf_counter()
+        with profiled(arguments.profile):
+            found = experiment.run(settings, out, lambda text: console.print(text, highlight=False))
+        seconds = math.nan if arguments.resume else time.perf_counter() - begin  # of a resumed run only a part
+        results = _results(experiment, settings, arguments, found, seconds)
+        if processes.first():
+            Console().print(experiment_table(results))
+            Console().print(claim_lines(results), soft_wrap=True)
+            if out is not None:
+                console.print(f"report: {write_report(results, out)}", highlight=False, soft_wrap=True)
     return int(any(c.verdict == "fails" for c in results.claims))
+
+
+def _refuse_processes(experiment: ModuleType, arguments: argparse.Namespace) -> None:
+    """An experiment says by `MANY_PROCESSES = True` that it leaves the devices to `train`; others would run N times."""
+    if not processes.several():
+        return
+    if not getattr(experiment, "MANY_PROCESSES", False):
+        raise ConfigError(f"{arguments.config}: this experiment runs in one process; start it without --processes")
+    if arguments.out is None:
+        raise ConfigError("several processes need --out DIR, a directory that all of them see")
 
 
 def load(path: Path, overrides: list[str]) -> tuple[ModuleType, Any]:
@@ -92,14 +127,27 @@ def _import(path: Path, name: str) -> ModuleType:
     return module
 
 
-def _run_directory(out: Path | None, resume: bool, settings: dict[str, Any]) -> Path | None:
-    """Makes the run directory and writes the resolved configuration; an earlier run there is only ever resumed."""
+def _run_directory(out: Path | None, resume: bool, settings: dict[str, Any], stack: ExitStack) -> Path | None:
+    """The run directory, held by the first process until the stack closes; the others hear whether it can be used."""
     if out is None:
         if resume:
             raise ConfigError("--resume needs --out DIR, the directory of the run to continue")
         return None
+    usable = False
+    try:
+        if processes.first():
+            _claim(out, resume, json.dumps(_plain(settings), indent=2, sort_keys=True), stack)
+            usable = True
+    finally:
+        usable = processes.agreed(int(usable))
+    if not usable:
+        raise ConfigError(f"{out}: the first process cannot use it")
+    return out
+
+
+def _claim(out: Path, resume: bool, resolved: str, stack: ExitStack) -> None:
+    """Makes and locks the directory, writes the resolved configuration; an earlier run there is only ever resumed."""
     record = out / "config.json"
-    resolved = json.dumps(_plain(settings), indent=2, sort_keys=True)
     if record.is_file():
         if not resume:
             raise ConfigError(f"{out} holds a run already; add --resume to continue it, or choose another --out")
@@ -107,11 +155,9 @@ def _run_directory(out: Path | None, resume: bool, settings: dict[str, Any]) -> 
             raise ConfigError(
                 f"{out} was run with other settings ({record}); resume with those, or choose another --out"
             )
-    elif resume and not out.is_dir():
-        raise ConfigError(f"--resume: there is no run in {out}")
-    run_folder(out)
-    write_whole(record, resolved)
-    return out
+    stack.enter_context(closing(Lock(run_folder(out), ".run.lock")))
+    if not record.is_file():
+        write_whole(record, resolved)
 
 
 def _plain(settings: dict[str, Any]) -> dict[str, Any]:

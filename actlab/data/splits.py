@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from actlab.data.embedded import Regression, digits
+from actlab.data.images import load_images
 
 DIGITS_HELD_OUT = 5
 """One row in so many of the digits is held out."""
@@ -74,4 +75,28 @@ def standardized_digits() -> tuple[dict[str, Array], dict[str, Array]]:
     out, within = np.split(rows, [len(rows) // DIGITS_HELD_OUT])
     X = (data.X - data.X[within].mean()) / data.X[within].std()
     train, test = ({"x": jnp.asarray(X[part], jnp.float32), "y": jnp.asarray(data.y[part])} for part in (within, out))
+    return train, test
+
+
+def standardized_set(name: str, folder: str) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Training and held-out rows {"x", "y"} of the digits, or of a set of images in a folder, divided as published.
+
+    Images as flat rows; all pixels are scaled together, by mean and deviation of the training pixels.
+
+    Args:
+        name: "digits", or what `load_images` knows.
+        folder: of its files; not used for the digits.
+
+    Raises:
+        DataError: what `load_images` raises.
+    """
+    if name == "digits":
+        return standardized_digits()
+    images = load_images(folder, name)
+    x, x_test = (v.reshape(len(v), -1).astype(np.float32) for v in (images.x_train, images.x_test))
+    centre, spread = np.float32(x.mean(dtype=np.float64)), np.float32(x.std(dtype=np.float64))
+    train, test = (
+        {"x": jnp.asarray((v - centre) / spread), "y": jnp.asarray(y)}
+        for v, y in ((x, images.y_train), (x_test, images.y_test))
+    )
     return train, test

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax.numpy as jnp
 from flax import nnx
+from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float
 
 import actlab.activations as al
@@ -19,7 +20,8 @@ class ConvNet(nnx.Module):
     """3 x 3 convolutions of stride 2, an activation after each, the mean over places, and a linear layer.
 
     Initialized as `MLP`: biases at 0, first kernel of variance 1 / fan_in, later convolutions gain(f)^2 / fan_in, last
-    layer 1 / fan_in. Zero padding makes the variance smaller at the border.
+    layer 1 / fan_in. Zero padding makes the variance smaller at the border. The activated convolutions are named
+    "convolution_1", "convolution_2", ... by `jax.ad_checkpoint.checkpoint_name`.
     """
 
     def __init__(
@@ -57,6 +59,6 @@ class ConvNet(nnx.Module):
 
     def __call__(self, x: Float[Array, "batch height width channels"]) -> Float[Array, "batch outputs"]:
         """The outputs (logits) for a batch of images."""
-        for convolution in self.convolutions:
-            x = self.nonlinearity(convolution(x))
+        for i, convolution in enumerate(self.convolutions, 1):
+            x = checkpoint_name(self.nonlinearity(convolution(x)), f"convolution_{i}")
         return self.last(jnp.mean(x, axis=(1, 2)))

@@ -43,7 +43,7 @@ class MLP(nnx.Module):
         activation = al.as_activation(activation)
         layers = [nnx.Linear(i, o, kernel_init=_zeros, rngs=rngs) for i, o in zip(sizes[:-1], sizes[1:], strict=True)]
         hidden = gain(activation) if len(layers) > 2 else 1.0
-        set_kernels(rngs.params(), layers, [1.0] + [hidden] * (len(layers) - 2) + [1.0])
+        set_kernels(rngs.params(), layers, [1.0, *[hidden] * (len(layers) - 2), 1.0][: len(layers)])
         self.layers = nnx.List(layers)
         self.nonlinearity = Nonlinearity(activation, trainable=trainable)
         self.output = None if output is None else Nonlinearity(output)

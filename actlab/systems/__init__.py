@@ -18,6 +18,7 @@ NAMES: tuple[str, ...] = (
     "neurons",
     "saliency",
     "distillation",
+    "continual",
 )
 
 

@@ -1,23 +1,34 @@
 """Training: runs as pure functions, ensembles of them, devices and checkpoints. Knows nothing of activations."""
 
 from actlab.training.batches import batch_indices
-from actlab.training.checkpoint import CheckpointError, Checkpoints, RunFolderError, run_folder
+from actlab.training.checkpoint import CheckpointError, Checkpoints
 from actlab.training.compilation import enable_compilation_cache
+from actlab.training.divergence import NotFiniteError
 from actlab.training.ensembles import STRATEGIES, ensemble, seed_keys
 from actlab.training.fit import Fitted, TrainState, advance, begin, fit
-from actlab.training.loop import MEMBERS, NotFiniteError, train
-from actlab.training.mesh import make_mesh, rows_of_batch
+from actlab.training.folder import Lock, RunFolderError, run_folder
+from actlab.training.layout import MEMBERS
+from actlab.training.loop import train
+from actlab.training.mesh import make_mesh, mesh_for, rows_of_batch, rows_of_processes
+from actlab.training.preemption import AGAIN, Preempted
+from actlab.training.processes import PeerLostError, ProcessesError
+from actlab.training.profiling import profiled
 from actlab.training.progress import Progress, Terminal
 from actlab.training.writers import JsonLines, TensorBoard, Writer, read_metrics
 
 __all__ = [
+    "AGAIN",
     "MEMBERS",
     "STRATEGIES",
     "CheckpointError",
     "Checkpoints",
-    "NotFiniteError",
     "Fitted",
     "JsonLines",
+    "Lock",
+    "NotFiniteError",
+    "PeerLostError",
+    "Preempted",
+    "ProcessesError",
     "Progress",
     "RunFolderError",
     "TensorBoard",
@@ -31,8 +42,11 @@ __all__ = [
     "ensemble",
     "fit",
     "make_mesh",
+    "mesh_for",
+    "profiled",
     "read_metrics",
     "rows_of_batch",
+    "rows_of_processes",
     "run_folder",
     "seed_keys",
     "train",

@@ -9,7 +9,7 @@ from pathlib import Path
 import jax
 from jaxlib.version import __version__ as jaxlib_version
 
-from actlab.training.checkpoint import RunFolderError, run_folder
+from actlab.training.folder import RunFolderError, run_folder
 
 
 def enable_compilation_cache(path: str | Path | None = None) -> Path | None:

@@ -12,7 +12,7 @@ import optax
 from flax import nnx
 from jaxtyping import Array, Key
 
-from actlab.training.batches import batch_of, batches_per_epoch, carried_order, rows, take
+from actlab.training.batches import batch_indices, batch_of, batches_per_epoch, carried_order, rows, take
 
 Loss = Callable[[Any, Any, Any], Any]
 """(model, batch, key) -> scalar, or (scalar, {name: scalar})."""
@@ -157,6 +157,12 @@ def one_step(
     graphdef: Any, state: TrainState, batch: Any, *, loss: Loss, optimizer: optax.GradientTransformation
 ) -> tuple[TrainState, dict[str, Array]]:
     """One gradient step on one batch: the new state and its metrics, scalars."""
+    metrics, rest, grads = gradient(graphdef, state, batch, loss=loss)
+    return updated(state, rest, grads, optimizer=optimizer), metrics
+
+
+def gradient(graphdef: Any, state: TrainState, batch: Any, *, loss: Loss) -> tuple[dict[str, Array], Any, Any]:
+    """The first half of a step: its metrics, the variables that are not trained, the gradient."""
 
     def objective(params: Any) -> tuple[Array, tuple[dict[str, Array], Any]]:
         model = nnx.merge(graphdef, params, state.rest, copy=True)  # its own variables, free to be updated
@@ -164,9 +170,21 @@ def one_step(
         return value, (extra, _others(model, state.rest))
 
     (value, (extra, rest)), grads = jax.value_and_grad(objective, has_aux=True)(state.params)
+    return {"loss": value, **extra}, rest, grads
+
+
+def updated(state: TrainState, rest: Any, grads: Any, *, optimizer: optax.GradientTransformation) -> TrainState:
+    """The second half of a step: the state after the optimizer's update."""
     updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
-    return replace(state, params=params, rest=rest, opt_state=opt_state, step=state.step + 1), {"loss": value, **extra}
+    return replace(state, params=params, rest=rest, opt_state=opt_state, step=state.step + 1)
+
+
+def batch_at(state: TrainState, data: Any, batch_size: int | None) -> Any:
+    """The rows of the step that comes next."""
+    if batch_size is None:
+        return data
+    return take(data, batch_indices(state.order_key, state.step, rows(data), batch_size))
 
 
 def _with_extra(result: Any) -> tuple[Array, dict[str, Array]]:

@@ -3,41 +3,34 @@
 from __future__ import annotations
 
 import functools
+import warnings
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
+from jax.sharding import Mesh
 from jaxtyping import Array, Key
 
-from actlab.training.checkpoint import Checkpoints, RunFolderError, run_folder
-from actlab.training.fit import Fitted, Loss, TrainState, advance, begin
+from actlab.training.batches import rows
+from actlab.training.checkpoint import Checkpoints
+from actlab.training.divergence import Watch, finite_leaves, first_bad_array, refuse_data
+from actlab.training.fit import Fitted, Loss, TrainState, advance, batch_at, begin, gradient, updated
+from actlab.training.folder import Lock, RunFolderError, run_folder
+from actlab.training.layout import Layout
+from actlab.training.mesh import mesh_for
+from actlab.training.preemption import Preemption, stopped
+from actlab.training.processes import agreed, first, several, shared
 from actlab.training.progress import Pace, Progress
-from actlab.training.writers import JsonLines, Writer, read_metrics
+from actlab.training.writers import JsonLines, Writer, parse_metrics
 
 METRICS_FILE, CHECKPOINT_FOLDER = "metrics.jsonl", "checkpoints"
-
-
-class NotFiniteError(FloatingPointError):
-    """A metric or a parameter is no longer finite.
-
-    Attributes:
-        step: the first step where it was seen, from 0; for "parameters" the last step taken.
-        metric: its name, or "parameters".
-        member: the member of the ensemble, None for a single run.
-        seed: the member's seed where seeds were given.
-    """
-
-    def __init__(self, step: int, metric: str, member: int | None, seed: int | None):
-        self.step, self.metric, self.member, self.seed = step, metric, member, seed
-        who = "" if member is None else f" in member {member}"
-        who += "" if seed is None else f" (seed {seed})"
-        super().__init__(f"{metric} is not finite at step {step}{who}; lower the learning rate or clip the gradients")
 
 
 def train(
@@ -54,16 +47,23 @@ def train(
     wrt: Any = nnx.Param,
     chunk: int = 100,
     keep: int = 3,
+    best: str | None = None,
     resume: bool = False,
     seeds: Sequence[int] = (),
+    diverged: Literal["stop", "go on"] = "stop",
+    mesh: Mesh | None = None,
     writers: Sequence[Writer] = (),
     progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Fitted:
     """Trains as `fit` does (to rounding: a chunk is a program of its own), survives being killed, and says where it is.
 
-    The folder receives `metrics.jsonl` (a line a step) and `checkpoints/` (after every chunk). The same call with
-    `resume=True` goes on from the newest checkpoint; its final state and metrics equal those of an uninterrupted run
-    bit for bit on the same devices, wherever the first one was stopped.
+    The folder receives `metrics.jsonl` (a line a step) and `checkpoints/` (after every chunk), and is locked meanwhile.
+    The same call with `resume=True` goes on from the newest sound checkpoint; its final state and metrics equal those
+    of an uninterrupted run bit for bit on the same devices, wherever the first one was stopped, and to rounding on
+    others. SIGTERM saves at the end of the chunk and raises `Preempted`.
+
+    With several processes (`processes.start`), call it in all of them alike: they are one program over all devices, and
+    the folder is one that all of them see. Each receives the whole result.
 
     Args:
         run_dir: folder of the run.
@@ -77,9 +77,14 @@ def train(
         batch_size: as for `fit`.
         wrt: as for `fit`.
         chunk: steps between two visits of the host.
-        keep: checkpoints kept.
+        keep: latest checkpoints kept.
+        best: the metric whose lowest mean over a chunk marks one more checkpoint to keep.
         resume: go on with what the folder holds, or begin where it holds nothing yet.
         seeds: of the members (or of the single run), for messages.
+        diverged: "stop" at the first number that is not finite; "go on" with the healthy members, whose numbers do not
+            depend on the others', as long as there are any.
+        mesh: of `make_mesh`; members lie along `ensemble`, the rows of each batch along `data`. By default one device,
+            or the devices of all processes where there are several.
         writers: further metric writers, closed at the end.
         progress: called after every chunk, once its checkpoint is under way.
 
@@ -87,78 +92,129 @@ def train(
         The final state and the metrics of all steps, as numpy arrays of shape (steps,) or (steps, members).
 
     Raises:
-        NotFiniteError: a metric or parameter is not finite. The last checkpoint is from before.
-        RunFolderError: the folder cannot be written, or holds a run and `resume` is false.
-        CheckpointError: the newest checkpoint is damaged, or of another run.
+        NotFiniteError: the data, a metric or a parameter is not finite. The last checkpoint is from before.
+        RunFolderError: the folder cannot be written, is in use, or holds a run and `resume` is false.
+        CheckpointError: no sound checkpoint is left, or the newest is of another run, or one cannot be written.
+        Preempted: told to stop; saved.
+        ValueError: a mesh that does not divide the members.
     """
     if chunk < 1 or steps < 0:
         raise ValueError(f"train: chunk = {chunk} must be positive and steps = {steps} not negative")
-    folder = run_folder(run_dir)
-    start = functools.partial(begin, optimizer=optimizer, wrt=wrt)
     mapped = key.ndim == 1
-    current = (_over_members(start, (0, 0), MEMBERS) if mapped else jax.jit(start))(state, key)
-    step_chunk = functools.partial(advance, graphdef, loss=loss, optimizer=optimizer, batch_size=batch_size)
+    layout = Layout(mesh if mesh is not None or not several() else mesh_for(len(key) if mapped else 1), mapped)
+    layout.check(len(key) if mapped else 1)
+    refuse_data(data)
+    state, key, data = layout.place(state, key, data)
+    program = _Program(graphdef, loss, optimizer, batch_size, layout, rows(data))
+    current = layout.compiled(functools.partial(begin, optimizer=optimizer, wrt=wrt))(state, key)
     with ExitStack() as stack:
-        checkpoints = stack.enter_context(closing(Checkpoints(folder / CHECKPOINT_FOLDER, keep)))
+        preemption = stack.enter_context(Preemption())
+        folder, lock = _opened(Path(run_dir).absolute(), stack)
+        checkpoints = stack.enter_context(closing(Checkpoints(folder / CHECKPOINT_FOLDER, keep, best)))
         current = _resumed(folder, checkpoints, current, resume)
         done = int(current.step)
-        record = JsonLines(folder / METRICS_FILE, done)
-        outputs: list[Writer] = [stack.enter_context(closing(w)) for w in (record, *writers)]  # pyright: ignore[reportArgumentType]
-        go = functools.cache(lambda count: _compiled(functools.partial(step_chunk, steps=count), mapped))
+        outputs: list[Writer] = [stack.enter_context(closing(w)) for w in writers]  # pyright: ignore[reportArgumentType]
+        if first():
+            outputs.append(stack.enter_context(closing(JsonLines(folder / METRICS_FILE, done))))
+        watch = Watch(seeds, mapped, diverged == "go on")
         pace = Pace(steps)
-        while done < steps:
+        while True:
+            if preemption.asked():
+                checkpoints.wait()
+                raise stopped(done)
+            if done >= steps:
+                break
             count = min(chunk, steps - done)
-            current, metrics = go(count)(current, data)
+            before, (current, metrics, finite) = current, program.steps(count)(current, data)
             metrics = {name: np.asarray(v).T for name, v in metrics.items()}  # (steps,) or (steps, members)
-            _watch(done, metrics, current.params, mapped, seeds, outputs)
+            good = watch.good_steps(metrics)
+            for writer in outputs:
+                writer.write(done, {name: v[:good] for name, v in metrics.items()})
+            watch.locate = functools.partial(program.first_bad_array, before, data, done)
+            watch.look(done, metrics, {name: np.asarray(v) for name, v in finite.items()})
             done += count
-            checkpoints.save(done, current)
-            progress(Progress(done, steps, pace.seconds_left(done), {n: float(v.mean()) for n, v in metrics.items()}))
-    return Fitted(current, read_metrics(folder / METRICS_FILE), graphdef)
+            means = _means(metrics)
+            if lock is not None:
+                lock.check()
+            checkpoints.save(done, current, means)
+            if first():
+                progress(Progress(done, steps, pace.seconds_left(done), means))
+        record = shared((folder / METRICS_FILE).read_text() if first() else "")
+    return Fitted(layout.whole(current), parse_metrics(record), graphdef)
 
 
-MEMBERS = TrainState(params=0, rest=0, opt_state=0, step=None, order_key=0, loss_key=0)
-"""The mapped axes of an ensemble's state: one step for all, so that a permutation stays one sort an epoch."""
+class _Program:
+    """The compiled chunks of a run."""
+
+    def __init__(self, graphdef: Any, loss: Loss, optimizer: Any, batch_size: int | None, layout: Layout, n: int):
+        self._graphdef, self._loss, self._optimizer, self._batch_size = graphdef, loss, optimizer, batch_size
+        self._layout, self._n = layout, n
+        self.steps = functools.cache(self._steps)
+
+    def _steps(self, count: int) -> Callable[..., Any]:
+        sharding = self._layout.batch(self._n if self._batch_size is None else self._batch_size)
+
+        def go(state: TrainState, data: Any) -> Any:
+            state, metrics = advance(
+                self._graphdef,
+                state,
+                data,
+                loss=self._loss,
+                optimizer=self._optimizer,
+                steps=count,
+                batch_size=self._batch_size,
+                batch_sharding=sharding,
+            )
+            return state, metrics, finite_leaves(state.params)
+
+        return self._layout.chunk(go)
+
+    def first_bad_array(self, before: TrainState, data: Any, done: int, step: int, member: int | None) -> str:
+        """Takes the steps of a member again, one by one, up to the one where something was seen."""
+        if several():
+            return ""  # the state lies on other processes' devices
+        if member is not None:
+            taken = jax.tree.map(lambda v: v[member], replace(before, step=None))
+            before = replace(taken, step=before.step)
+        return first_bad_array(self._probe, before, data, step - done + 1)
+
+    def _probe(self, state: TrainState, data: Any) -> tuple[TrainState, dict[str, Any]]:
+        batch = batch_at(state, data, self._batch_size)
+        metrics, rest, grads = gradient(self._graphdef, state, batch, loss=self._loss)
+        after = updated(state, rest, grads, optimizer=self._optimizer)
+        flags: OrderedDict[str, Any] = OrderedDict()  # keeps its order through jit
+        for words, tree in (("metric ", metrics), ("gradient of ", grads), ("", after.params), ("", rest)):
+            flags.update({words + name: ok for name, ok in finite_leaves(tree).items()})
+        return after, flags
 
 
-def _over_members(function: Callable[..., Any], in_axes: Any, out_axes: Any) -> Callable[..., Any]:
-    return jax.jit(jax.vmap(function, in_axes=in_axes, out_axes=out_axes))
-
-
-def _compiled(step_chunk: Callable[..., Any], mapped: bool) -> Callable[..., Any]:
-    return _over_members(step_chunk, (MEMBERS, None), (MEMBERS, 0)) if mapped else jax.jit(step_chunk)
+def _opened(path: Path, stack: ExitStack) -> tuple[Path, Lock | None]:
+    """The folder with that of its checkpoints, locked by the first process; the others wait until it stands."""
+    lock = None
+    try:
+        if first():
+            run_folder(path)
+            lock = stack.enter_context(closing(Lock(path)))
+            run_folder(path / CHECKPOINT_FOLDER)
+    finally:
+        ready = agreed(int(lock is not None))
+    if not ready:
+        raise RunFolderError(f"run folder {path}: the first process cannot use it")
+    return path, lock
 
 
 def _resumed(folder: Path, checkpoints: Checkpoints, fresh: TrainState, resume: bool) -> TrainState:
-    latest = checkpoints.latest()
-    if latest is None:
+    latest = agreed(-1 if (found := checkpoints.latest()) is None else found)
+    if latest < 0:
         return fresh
     if not resume:
         raise RunFolderError(f"run folder {folder} holds a run at step {latest}; resume it, or choose another folder")
     return checkpoints.restore(fresh)
 
 
-def _watch(
-    first: int, metrics: dict[str, np.ndarray], params: Any, mapped: bool, seeds: Sequence[int], outputs: list[Writer]
-) -> None:
-    """Writes the metrics up to the first step that is not finite, and stops there."""
-    finite = {name: np.isfinite(v).reshape(len(v), -1) for name, v in metrics.items()}
-    good = min(_leading_trues(ok.all(1)) for ok in finite.values())
-    for writer in outputs:
-        writer.write(first, {name: v[:good] for name, v in metrics.items()})
-
-    def diverged(step: int, metric: str, member: int) -> NotFiniteError:
-        seed = seeds[member] if member < len(seeds) else None
-        return NotFiniteError(step, metric, member if mapped else None, seed)
-
-    for name, ok in finite.items():
-        if good < len(ok) and not ok[good].all():
-            raise diverged(first + good, name, int(np.argmin(ok[good])))
-    for leaf in jax.tree.leaves(params):
-        ok = np.asarray(jnp.isfinite(leaf)).reshape(leaf.shape[0] if mapped else 1, -1).all(1)
-        if not ok.all():
-            raise diverged(first + good - 1, "parameters", int(np.argmin(ok)))
-
-
-def _leading_trues(flags: Any) -> int:
-    return len(flags) if flags.all() else int(np.argmin(flags))
+def _means(metrics: dict[str, np.ndarray]) -> dict[str, float]:
+    """Over the steps, and the members that are finite."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of nothing finite
+        finite = {name: np.where(np.isfinite(v), v, np.nan) for name, v in metrics.items()}
+        return {name: float(np.nanmean(v)) for name, v in finite.items()}

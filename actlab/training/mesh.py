@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
@@ -35,6 +37,13 @@ def make_mesh(ensemble: int | None = None, data: int = 1, devices: Sequence[Any]
     return Mesh(grid, (ENSEMBLE, DATA), axis_types=(AxisType.Auto, AxisType.Auto))
 
 
+def mesh_for(count: int) -> Mesh:
+    """All devices for an ensemble: along `ensemble` as many as divide its members, the rest along `data`."""
+    devices = len(jax.devices())
+    along = math.gcd(count, devices)
+    return make_mesh(along, devices // along)
+
+
 def members(mesh: Mesh) -> NamedSharding:
     """The sharding of an array whose leading axis counts the members of an ensemble."""
     return NamedSharding(mesh, PartitionSpec(ENSEMBLE))
@@ -43,3 +52,48 @@ def members(mesh: Mesh) -> NamedSharding:
 def rows_of_batch(mesh: Mesh) -> NamedSharding:
     """The sharding of an array whose leading axis counts the rows of a batch."""
     return NamedSharding(mesh, PartitionSpec(DATA))
+
+
+def everywhere(mesh: Mesh) -> NamedSharding:
+    """The sharding of what every device holds whole."""
+    return NamedSharding(mesh, PartitionSpec())
+
+
+def placed(tree: Any, sharding: NamedSharding) -> Any:
+    """Arrays that every process has whole, laid out on the devices of all processes; PRNG keys too.
+
+    An array that already lies on other processes' devices is left as it is.
+    """
+
+    def place(leaf: Any) -> Any:
+        if jnp.issubdtype(jnp.result_type(leaf), jax.dtypes.prng_key):
+            return jax.random.wrap_key_data(place(jax.random.key_data(leaf)), impl=jax.random.key_impl(leaf))
+        if isinstance(leaf, jax.Array) and not leaf.is_fully_addressable:
+            return leaf
+        values = np.asarray(leaf)
+        return jax.make_array_from_callback(values.shape, sharding, lambda index: values[index])
+
+    return jax.tree.map(place, tree)
+
+
+def gathered(tree: Any, mesh: Mesh) -> Any:
+    """The reverse of `placed`: every process receives everything, on a device of its own."""
+    whole = jax.jit(lambda t: t, out_shardings=everywhere(mesh))(tree)
+
+    def mine(leaf: Any) -> Any:
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            return jax.random.wrap_key_data(mine(jax.random.key_data(leaf)), impl=jax.random.key_impl(leaf))
+        return jnp.asarray(np.asarray(leaf))
+
+    return jax.tree.map(mine, whole)
+
+
+def rows_of_processes(tree: Any, mesh: Mesh) -> Any:
+    """One data set from the rows that each process has read: those of the first process first.
+
+    Args:
+        tree: this process's rows, arrays with a common leading axis, equally many in every process.
+        mesh: of all processes; the rows lie along its `data` axis.
+    """
+    sharding = rows_of_batch(mesh)
+    return jax.tree.map(lambda leaf: jax.make_array_from_process_local_data(sharding, np.asarray(leaf)), tree)

@@ -8,6 +8,8 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from actlab.training.folder import RunFolderError
+
 
 @runtime_checkable
 class Writer(Protocol):
@@ -25,6 +27,8 @@ class Writer(Protocol):
 class JsonLines:
     """One JSON object a step, {"step": 0, "loss": 1.5, ...}; a list of numbers for the members of an ensemble.
 
+    Null stands for a number that is not finite.
+
     Args:
         path: the file. Going on with a run keeps the lines before `from_step` and drops later ones, which an
             interrupted process wrote after its last checkpoint.
@@ -40,28 +44,54 @@ class JsonLines:
 
     def write(self, first_step: int, metrics: dict[str, np.ndarray]) -> None:
         """Appends the steps and flushes them to the operating system."""
-        columns = {name: values.tolist() for name, values in metrics.items()}
+        columns = {name: _json(values) for name, values in metrics.items()}
+        lines = []
         for i in range(len(next(iter(metrics.values())))):
             record = {"step": first_step + i, **{name: column[i] for name, column in columns.items()}}
-            self._file.write(json.dumps(record, allow_nan=False) + "\n")
-        self._file.flush()
+            lines.append(json.dumps(record, allow_nan=False) + "\n")
+        try:
+            self._file.write("".join(lines))
+            self._file.flush()
+        except OSError as error:
+            raise self._unwritten(error) from error
 
     def close(self) -> None:
         """Closes the file."""
-        self._file.close()
+        try:
+            self._file.close()
+        except OSError as error:
+            raise self._unwritten(error) from error
+
+    def _unwritten(self, error: OSError) -> RunFolderError:
+        return RunFolderError(
+            f"{self._file.name} cannot be written ({error.strerror}); make room, then resume: checkpoints are intact"
+        )
 
 
 def read_metrics(path: str | Path) -> dict[str, np.ndarray]:
     """The metrics that `JsonLines` wrote: {name: (steps,) or (steps, members)}, float64, in the order of the steps."""
-    records = _records(Path(path))
+    return parse_metrics(Path(path).read_text() if Path(path).exists() else "")
+
+
+def parse_metrics(text: str) -> dict[str, np.ndarray]:
+    """As `read_metrics`, of the text of such a file."""
+    records = _parse(text)
     names = [name for name in (records[0] if records else {}) if name != "step"]
-    return {name: np.array([record[name] for record in records]) for name in names}
+    return {name: np.array([record[name] for record in records], np.float64) for name in names}
+
+
+def _json(values: np.ndarray) -> Any:
+    """Nested lists; null where a number is not finite."""
+    finite = np.isfinite(values)
+    return values.tolist() if finite.all() else np.where(finite, values.astype(object), np.array(None)).tolist()
 
 
 def _records(path: Path) -> list[dict[str, Any]]:
-    if not path.exists():
-        return []
-    lines = path.read_text().split("\n")  # a line without its newline was cut off by a kill: it is dropped
+    return _parse(path.read_text()) if path.exists() else []
+
+
+def _parse(text: str) -> list[dict[str, Any]]:
+    lines = text.split("\n")  # a line without its newline was cut off by a kill: it is dropped
     return [json.loads(line) for line in lines[:-1]]
 
 

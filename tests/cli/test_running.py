@@ -1,10 +1,12 @@
 import json
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from actlab.cli import main
+from actlab.training import Lock
 
 EXPERIMENT = '''
 """Is the error small?
@@ -97,12 +99,27 @@ def test_claim_that_fails_exits_1(config: Path, capsys: pytest.CaptureFixture) -
         (["ofset=1"], "unknown key 'ofset' (did you mean 'offset'?); known: offset, seeds"),
         (["offset=far"], "offset = 'far'"),
         (["--resume"], "--resume needs --out"),
-        (["--resume", "--out", "nowhere"], "there is no run in nowhere"),
     ],
 )
 def test_refusals(config: Path, capsys: pytest.CaptureFixture, overrides: list[str], message: str) -> None:
     assert main(["run", str(config), *overrides]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_resuming_begins_where_there_is_nothing_and_one_run_holds_the_directory(config: Path, capsys) -> None:
+    assert main(["run", str(config), "--out", "new", "--resume"]) == 0
+    capsys.readouterr()
+    with closing(Lock(Path("new"), ".run.lock")):
+        assert main(["run", str(config), "--out", "new", "--resume"]) == 2
+    assert "in use by process" in capsys.readouterr().err
+
+
+def test_a_profile_is_written(config: Path) -> None:
+    assert main(["run", str(config), "--profile", "trace"]) == 0
+    names = [p.name for p in Path("trace").rglob("*") if p.is_file()]
+    assert "memory.prof" in names
+    assert any(n.endswith(".trace.json.gz") for n in names)
+    assert any(n.endswith(".xplane.pb") for n in names)
 
 
 def test_a_run_is_only_ever_resumed_with_its_own_settings(config: Path, capsys: pytest.CaptureFixture) -> None:

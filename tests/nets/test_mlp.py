@@ -36,6 +36,12 @@ def preactivations(model, x):
     return found
 
 
+def test_a_net_of_one_layer_is_linear() -> None:
+    model = MLP((3, 2), "relu", rngs=nnx.Rngs(0))
+    x = jax.random.normal(jax.random.key(0), (4, 3))
+    np.testing.assert_allclose(model(-x), -model(x), rtol=1e-6)
+
+
 @pytest.mark.parametrize("name", SIX)
 def test_preactivation_variance_is_preserved_at_depth(name) -> None:
     width, depth = 256, 12

@@ -69,6 +69,29 @@ def test_every_member_equals_its_solo_run(strategy) -> None:
     assert devices == (1 if strategy == "vmap" else 8)
 
 
+@pytest.mark.parametrize("strategy", ["vmap", "jit", "pmap"])
+def test_a_member_that_diverges_leaves_the_others_their_bits(strategy) -> None:
+    healthy, sick = mapped(strategy)(KEYS, BETAS), mapped(strategy)(KEYS, BETAS.at[3].set(jnp.nan))
+    assert np.isnan(sick.metrics["loss"][3]).all()
+    others = np.delete(np.arange(8), 3)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_array_equal(a[others], b[others]),
+        (healthy.state.params, healthy.state.opt_state, healthy.metrics),
+        (sick.state.params, sick.state.opt_state, sick.metrics),
+    )
+
+
+def test_memory_and_work_of_a_device_fall_as_its_share() -> None:
+    """Of arguments and results, but for a table of pointers; of scratch, but for what each needs once, as the data."""
+    one = ensemble(run, "jit", mesh=make_mesh(1, devices=jax.devices()[:1])).lower(KEYS, BETAS).compile()
+    eight = mapped("jit").lower(KEYS, BETAS).compile()
+    whole, part = one.memory_analysis(), eight.memory_analysis()
+    for size in ("argument_size_in_bytes", "output_size_in_bytes"):
+        assert getattr(part, size) <= getattr(whole, size) / 8 + 256
+    assert part.temp_size_in_bytes < whole.temp_size_in_bytes
+    assert eight.cost_analysis()["flops"] < one.cost_analysis()["flops"] / 6
+
+
 @pytest.mark.parametrize("strategy", ["jit", "pmap"])
 def test_the_program_never_communicates(strategy) -> None:
     text = mapped(strategy).lower(KEYS, BETAS).compile().as_text()

@@ -2,7 +2,11 @@
 
 import functools
 import io
+import os
+import resource
 import shutil
+import signal
+import time
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +15,17 @@ import optax
 import pytest
 from flax import nnx
 
-from actlab.training import CheckpointError, NotFiniteError, RunFolderError, fit, read_metrics, train
+from actlab.training import (
+    CheckpointError,
+    NotFiniteError,
+    Preempted,
+    RunFolderError,
+    fit,
+    make_mesh,
+    read_metrics,
+    run_folder,
+    train,
+)
 from actlab.training.checkpoint import Checkpoints
 from actlab.training.progress import Pace, Progress, Terminal
 
@@ -52,6 +66,13 @@ def assert_same_bits(a, b) -> None:
 
 class Killed(Exception):
     pass
+
+
+def flip(path):
+    """Changes one bit in the middle."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
 
 
 def kill_at(step):
@@ -98,22 +119,49 @@ def test_resuming_a_finished_run_returns_it(whole) -> None:
     np.testing.assert_array_equal(again.metrics["loss"], whole[1].metrics["loss"])
 
 
-def test_an_ensemble_survives_a_kill(tmp_path) -> None:
-    run = functools.partial(train, graphdef=GRAPHDEF, state=STATES, data=X, key=KEYS, steps=6, chunk=3, **OPTIONS)
-    whole = run(tmp_path / "a")
+def test_the_best_checkpoint_is_kept_too(tmp_path) -> None:
+    result = long_run(tmp_path, keep=1, best="loss")
+    means = {end: result.metrics["loss"][start:end].mean() for start, end in ((0, 3), (3, 6), (6, 9), (9, 10))}
+    kept = {10, min(means, key=means.get)}
+    assert {int(p.name) for p in (tmp_path / "checkpoints").iterdir()} == kept
+
+
+members = functools.partial(train, graphdef=GRAPHDEF, state=STATES, data=X, key=KEYS, steps=6, chunk=3, **OPTIONS)
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    return members(tmp_path_factory.mktemp("both"))
+
+
+def test_an_ensemble_survives_a_kill(both, tmp_path) -> None:
     with pytest.raises(Killed):
-        run(tmp_path / "b", progress=kill_at(3))
-    assert_same_bits(run(tmp_path / "b", resume=True).state, whole.state)
-    assert whole.metrics["loss"].shape == (6, 2)
+        members(tmp_path, progress=kill_at(3))
+    assert_same_bits(members(tmp_path, resume=True).state, both.state)
+    assert both.metrics["loss"].shape == (6, 2)
     solo = jax.jit(lambda k: fit(GRAPHDEF, STATE, X, k, steps=6, **OPTIONS))(KEYS[1])
-    np.testing.assert_allclose(whole.metrics["loss"][:, 1], solo.metrics["loss"], atol=1e-5)
+    np.testing.assert_allclose(both.metrics["loss"][:, 1], solo.metrics["loss"], atol=1e-5)
+
+
+def test_a_run_moves_to_other_devices_and_agrees_to_rounding(both, tmp_path, quick_compilation) -> None:
+    """Killed on 2 x 2 devices, resumed on 1 x 4: equal to one device all along, the optimizer's state too."""
+    with pytest.raises(Killed):
+        members(tmp_path, mesh=make_mesh(2, 2), progress=kill_at(3))
+    moved = members(tmp_path, mesh=make_mesh(1, 4), resume=True)
+    assert len(jax.tree.leaves(moved.state.params)[0].sharding.device_set) == 4
+    np.testing.assert_allclose(moved.metrics["loss"], both.metrics["loss"], atol=1e-6)
+    for part in ("params", "opt_state"):
+        a, b = getattr(moved.state, part), getattr(both.state, part)
+        jax.tree.map(functools.partial(np.testing.assert_allclose, atol=1e-5), a, b)
+    with pytest.raises(ValueError, match="2 members cannot be divided among the 4 devices"):
+        members(tmp_path, mesh=make_mesh(4))
 
 
 def poisoned(model, batch, key):
-    """Member 1 (its noise key differs) reports infinity from its fifth step on."""
-    value = loss(model, batch, key)
-    late = model.calls[...] > 4
-    return value, {"noise": jnp.where(late & (model.mark[...] > 0), jnp.inf, 0.0)}
+    """Member 1 (it is marked) has an infinite loss, gradient and metric from its fifth step on."""
+    late = (model.calls[...] >= 4) & (model.mark[...] > 0)
+    value = loss(model, batch, key) * jnp.where(late, jnp.inf, 1.0)
+    return value, {"noise": jnp.where(late, jnp.inf, 0.0)}
 
 
 class Marked(Net):
@@ -122,19 +170,50 @@ class Marked(Net):
         self.mark = nnx.BatchStat(jnp.zeros(()))
 
 
-def test_nan_watch_names_metric_step_member_and_seed(tmp_path) -> None:
+def poisoned_run(folder, marks=(0.0, 1.0), **options):
     graphdef, state = nnx.split(Marked(nnx.Rngs(0)))
     states = jax.tree.map(lambda v: jnp.stack([v, v]), state)
-    states["mark"][...] = jnp.array([0.0, 1.0])
-    with pytest.raises(NotFiniteError, match=r"noise is not finite at step 4 in member 1 \(seed 12\)") as caught:
-        train(tmp_path, graphdef, states, X, KEYS, steps=9, chunk=3, seeds=(11, 12), **{**OPTIONS, "loss": poisoned})
-    assert (caught.value.step, caught.value.metric, caught.value.member, caught.value.seed) == (4, "noise", 1, 12)
+    states["mark"][...] = jnp.array(marks)
+    options = {**OPTIONS, "loss": poisoned, "steps": 9, "chunk": 3, "seeds": (11, 12), **options}
+    return train(folder, graphdef, states, X, KEYS, **options)
+
+
+def test_nan_watch_names_metric_step_member_and_seed(tmp_path) -> None:
+    with pytest.raises(NotFiniteError, match=r"loss is not finite at step 4 in member 1 \(seed 12\)") as caught:
+        poisoned_run(tmp_path, diverged="stop")
+    assert (caught.value.step, caught.value.metric, caught.value.member, caught.value.seed) == (4, "loss", 1, 12)
+    assert caught.value.array == "metric loss (step 4)"
     assert len(read_metrics(tmp_path / "metrics.jsonl")["loss"]) == 4
     assert [p.name for p in (tmp_path / "checkpoints").iterdir()] == ["3"]
 
 
+def test_healthy_members_go_on_when_asked_with_the_bits_they_had(tmp_path, caplog) -> None:
+    result = poisoned_run(tmp_path / "a", diverged="go on")
+    healthy = poisoned_run(tmp_path / "b", (0.0, 0.0))
+    np.testing.assert_array_equal(result.metrics["loss"][:, 0], healthy.metrics["loss"][:, 0])
+    assert np.isfinite(result.metrics["loss"][:, 0]).all()
+    assert np.isnan(result.metrics["loss"][4:, 1]).all()
+    assert "loss is not finite at step 4 in member 1 (seed 12); the other members go on" in caplog.text
+
+
+def test_data_that_is_not_finite_is_named_before_the_first_step(tmp_path) -> None:
+    with pytest.raises(NotFiniteError, match=r"data is not finite, first in 0.x, row 3;"):
+        long_run(tmp_path, data=({"x": X.at[3].set(jnp.nan)},))
+
+
+def test_a_gradient_that_is_not_finite_is_named(tmp_path) -> None:
+    """The root's slope at zero is infinite; the loss itself is finite."""
+
+    def steep(model, batch, key):
+        return loss(model, batch, key) + jnp.sqrt(jnp.sum(model.last.bias[...]) ** 2)
+
+    with pytest.raises(NotFiniteError, match=r"first in gradient of last.bias \(step 0\);") as caught:
+        long_run(tmp_path, loss=steep)
+    assert (caught.value.step, caught.value.metric) == (1, "loss")
+
+
 def test_nan_watch_sees_parameters_that_the_loss_does_not_show_yet(tmp_path) -> None:
-    with pytest.raises(NotFiniteError, match="parameters is not finite at step 0;"):
+    with pytest.raises(NotFiniteError, match="parameters is not finite at step 0, first in first.bias"):
         long_run(tmp_path, steps=1, optimizer=optax.sgd(float("inf")))
 
 
@@ -149,14 +228,123 @@ def test_a_folder_that_cannot_be_written(tmp_path) -> None:
         long_run(tmp_path / "file" / "run")
 
 
-def test_a_damaged_checkpoint_is_one_clear_error(whole, tmp_path) -> None:
+def test_a_damaged_checkpoint_costs_a_chunk_and_changes_no_bit(whole, tmp_path, caplog) -> None:
     shutil.copytree(whole[0], tmp_path / "run")
-    for file in (tmp_path / "run" / "checkpoints" / "10").rglob("*"):
-        if file.is_file() and "d" in file.parent.name:
-            file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    with pytest.raises(CheckpointError, match=r"checkpoints/10 cannot be read .* go on from step 9") as caught:
+    newest = tmp_path / "run" / "checkpoints" / "10"
+    largest = max((p for p in newest.rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
+    flip(largest)
+    (tmp_path / "run" / "checkpoints" / "12").mkdir()
+    resumed = long_run(tmp_path / "run", resume=True)
+    assert_same_bits(resumed.state, whole[1].state)
+    assert (tmp_path / "run" / "metrics.jsonl").read_bytes() == (whole[0] / "metrics.jsonl").read_bytes()
+    assert sorted(p.name for p in (tmp_path / "run" / "damaged").iterdir()) == ["10", "12"]
+    name = largest.relative_to(newest).as_posix()
+    assert f"checkpoints/10 is damaged ({name} has other bytes than were written)" in caplog.text
+    assert "going on from step 9" in caplog.text
+    assert "checkpoints/12 is no checkpoint" in caplog.text
+
+
+def test_nothing_sound_is_an_error_that_names_every_step(whole, tmp_path) -> None:
+    shutil.copytree(whole[0], tmp_path / "run")
+    for step in ("6", "9", "10"):
+        (tmp_path / "run" / "checkpoints" / step / "manifest.json").unlink()
+    with pytest.raises(CheckpointError, match=r"no sound checkpoint \(step 10: manifest.json is missing; step 9"):
         long_run(tmp_path / "run", resume=True)
+    assert not (tmp_path / "run" / "damaged").exists()
+
+
+# TensorStore's threads report to an event loop that Orbax closed when the save failed.
+abandoned = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@abandoned
+@pytest.mark.parametrize("gone", ["run", "run/checkpoints"])
+def test_a_folder_that_disappears_during_the_run(tmp_path, gone) -> None:
+    def delete(p):
+        time.sleep(0.5)  # the save under way ends first
+        shutil.rmtree(tmp_path / gone)
+
+    with pytest.raises(RunFolderError, match="was deleted"):
+        long_run(tmp_path / "run", progress=delete)
+
+
+@abandoned
+def test_a_full_disk_leaves_the_earlier_checkpoints(whole, tmp_path) -> None:
+    """A limit on the size of files stands for the disk: writing fails in the same place."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill(p):
+        if p.step == 6:  # lets the save of this step, which is under way, end first
+            time.sleep(0.5)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1200, limits[1]))
+
+    try:
+        with pytest.raises((CheckpointError, RunFolderError), match="intact") as caught:
+            long_run(tmp_path, progress=fill)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert "\n" not in str(caught.value)
+    assert sorted(p.name for p in (tmp_path / "checkpoints").iterdir()) == ["3", "6"]
+    assert_same_bits(long_run(tmp_path, resume=True).state, whole[1].state)
+
+
+def test_the_second_writer_refuses(whole, tmp_path) -> None:
+    def second(p):
+        with pytest.raises(RunFolderError, match=f"in use by process {os.getpid()} on"):
+            long_run(tmp_path, resume=True)
+        raise Killed
+
+    with pytest.raises(Killed):
+        long_run(tmp_path, progress=second)
+    assert_same_bits(long_run(tmp_path, resume=True).state, whole[1].state)
+
+
+def test_sigterm_saves_and_asks_to_be_started_again(whole, tmp_path, caplog) -> None:
+    def told(p):
+        if p.step == 6:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Preempted) as caught:
+        long_run(tmp_path, progress=told)
+    assert (caught.value.step, caught.value.code) == (6, 75)
+    assert "saved at step 6; resume to go on" in caplog.text
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert Checkpoints(tmp_path / "checkpoints").latest() == 6
+    assert_same_bits(long_run(tmp_path, resume=True).state, whole[1].state)
+
+
+def test_a_chunk_that_takes_too_long_is_given_up(tmp_path, monkeypatch) -> None:
+    left = []
+    monkeypatch.setattr("actlab.training.preemption.GRACE", 0.05)
+    monkeypatch.setattr("os._exit", left.append)
+
+    def told(p):
+        if p.step == 6:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.5)
+
+    with pytest.raises(Preempted):
+        long_run(tmp_path, progress=told)
+    assert left == [75]
+
+
+def test_a_handler_of_the_users_own_stays(tmp_path) -> None:
+    heard = []
+    before = signal.signal(signal.SIGTERM, lambda *_: heard.append(1))
+    try:
+        long_run(tmp_path, steps=3, progress=lambda p: os.kill(os.getpid(), signal.SIGTERM))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert heard == [1]
+
+
+@abandoned
+def test_a_folder_deleted_under_a_save(tmp_path) -> None:
+    checkpoints = Checkpoints(run_folder(tmp_path / "c"))
+    checkpoints.save(1, {"a": jnp.zeros(1000)})
+    shutil.rmtree(tmp_path / "c", ignore_errors=True)
+    with pytest.raises((RunFolderError, CheckpointError), match="was deleted|could not be written"):
+        checkpoints.close()
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,15 @@ from actlab.systems.continual.interference import Interference, gradient_product
 from actlab.systems.continual.learner import Run, Schedule, held_out_accuracy, learn
 from actlab.systems.continual.method import Method, Renewed, Step, naive
 from actlab.systems.continual.model import Layer, Network, Parameters, weights
+from actlab.systems.continual.online_learning import Course, Learner, error_at_end, error_at_start, online_learning
+from actlab.systems.continual.plasticity import (
+    constant_share,
+    dormant_share,
+    effective_rank,
+    flat_share,
+    stable_rank,
+    weight_norm,
+)
 from actlab.systems.continual.regularization import (
     ewc,
     l2_init,
@@ -18,6 +27,7 @@ from actlab.systems.continual.regularization import (
 )
 from actlab.systems.continual.rehearsal import Kept, a_gem, replay, without_conflict
 from actlab.systems.continual.renewal import Units, continual_backprop, shrink_and_perturb
+from actlab.systems.continual.slowly_changing_regression import Problem, examples
 from actlab.systems.continual.streams import (
     Labelled,
     Stream,
@@ -31,20 +41,23 @@ from actlab.systems.continual.streams import (
 )
 
 __all__ = [
-    "SCENARIOS",
     "Batch",
     "Classifier",
     "ContinualError",
+    "Course",
     "Heads",
     "Interference",
     "Kept",
     "Labelled",
     "Layer",
+    "Learner",
     "Method",
     "Network",
     "Parameters",
+    "Problem",
     "Renewed",
     "Run",
+    "SCENARIOS",
     "Scenario",
     "Schedule",
     "Seen",
@@ -53,12 +66,20 @@ __all__ = [
     "Transfer",
     "Units",
     "a_gem",
+    "constant_share",
     "continual_backprop",
     "cross_entropy",
     "diagonal_fisher",
+    "dormant_share",
     "dot",
+    "effective_rank",
+    "error_at_end",
+    "error_at_start",
     "ewc",
+    "examples",
+    "flat_share",
     "gradient_products",
+    "held_out_accuracy",
     "interference",
     "joint",
     "l2_init",
@@ -67,6 +88,7 @@ __all__ = [
     "least_rows",
     "naive",
     "old_outputs_loss",
+    "online_learning",
     "opened",
     "permuted",
     "present_cosines",
@@ -76,9 +98,10 @@ __all__ = [
     "rotation",
     "shrink_and_perturb",
     "split",
+    "stable_rank",
     "synaptic_intelligence",
-    "held_out_accuracy",
     "transfer",
+    "weight_norm",
     "weights",
     "without_conflict",
 ]

@@ -57,6 +57,16 @@ class Measured(NamedTuple):
     deletion_curve: Any
 
 
+def unit_slopes(model: Any, activation: Any, x: Float[Array, "rows inputs"]) -> list[Float[Array, "rows units"]]:
+    """The activation's slope at every unit of an `MLP`'s hidden layers."""
+    slopes = []
+    for layer in list(model.layers)[:-1]:
+        z = layer(x)
+        slopes.append(activation.slope(z))
+        x = activation(z)
+    return slopes
+
+
 def measured(
     model: Any, activation: Any, at_start: Any, x: Float[Array, "rows pixels"], y: Int[Array, " rows"], key: Any,
     settings: Settings,
@@ -75,11 +85,7 @@ def measured(
     predicted = jnp.argmax(model(x), -1)
     score = class_score(model, predicted)
     maps = gradient(score, x)
-    slopes, h = [], x
-    for layer in list(model.layers)[:-1]:
-        z = layer(h)
-        slopes.append(activation.slope(z))
-        h = activation(z)
+    slopes = unit_slopes(model, activation, x)
     ig = integrated_gradients(score, x, nodes=settings.nodes)
     change = score(x) - score(jnp.zeros_like(x))
     incomplete = jnp.abs(jnp.sum(ig, 1) - change) / jnp.mean(jnp.abs(change))

@@ -30,11 +30,25 @@ def infidelity(
     own = score(x)
 
     def one(key: Array) -> Array:
-        moved = deviation * jax.random.normal(key, x.shape, x.dtype)
-        said = jnp.sum((moved * maps).reshape(x.shape[0], -1), axis=1)
-        return jnp.square(said - (own - score(x - moved)))
+        return _missed(score, x, maps, own, deviation * jax.random.normal(key, x.shape, x.dtype))
 
     return jnp.mean(jax.lax.map(one, jax.random.split(key, samples)), axis=0)
+
+
+def infidelity_at(
+    score: Score,
+    x: Float[Array, "batch *shape"],
+    maps: Float[Array, "batch *shape"],
+    disturbances: Float[Array, "samples batch *shape"],
+) -> Float[Array, " batch"]:
+    """`infidelity` over given disturbances I: of another distribution, or such as set pixels to a baseline."""
+    own = score(x)
+    return jnp.mean(jax.lax.map(lambda moved: _missed(score, x, maps, own, moved), disturbances), axis=0)
+
+
+def _missed(score: Score, x: Array, maps: Array, own: Array, moved: Array) -> Array:
+    said = jnp.sum((moved * maps).reshape(x.shape[0], -1), axis=1)
+    return jnp.square(said - (own - score(x - moved)))
 
 
 def sensitivity_max(
@@ -42,20 +56,32 @@ def sensitivity_max(
 ) -> Float[Array, " batch"]:
     """Largest |map(x') - map(x)| / |map(x)| over random x' in the cube of that radius around x, in Frobenius norms.
 
-    A lower bound of the supremum: `certified_slope_change` bounds it from above.
+    A lower bound of the supremum: for gradients `gradient_lipschitz` bounds it from above. NaN for a map of zeros.
 
     Source: Yeh et al. 2019, arXiv:1901.09392, definition 4.1 (relative, as captum and quantus compute it).
     """
     own = explain(x)
-    axes = tuple(range(1, x.ndim))
-    size = jnp.sqrt(jnp.sum(jnp.square(own), axis=axes))
 
     def one(key: Array) -> Array:
-        moved = explain(x + radius * jax.random.uniform(key, x.shape, x.dtype, -1.0, 1.0))
-        return jnp.sqrt(jnp.sum(jnp.square(moved - own), axis=axes))
+        return _norm(explain(x + radius * jax.random.uniform(key, x.shape, x.dtype, -1.0, 1.0)) - own)
 
-    largest = jnp.max(jax.lax.map(one, jax.random.split(key, samples)), axis=0)
-    return largest / jnp.where(size > 0, size, jnp.nan)
+    return _over(jnp.max(jax.lax.map(one, jax.random.split(key, samples)), axis=0), _norm(own))
+
+
+def sensitivity_at(
+    explain: Explain, x: Float[Array, "batch *shape"], points: Float[Array, "samples batch *shape"]
+) -> Float[Array, " batch"]:
+    """`sensitivity_max` over given points x'."""
+    own = explain(x)
+    return _over(jnp.max(jax.lax.map(lambda point: _norm(explain(point) - own), points), axis=0), _norm(own))
+
+
+def _over(change: Array, size: Array) -> Array:
+    return change / jnp.where(size > 0, size, jnp.nan)
+
+
+def _norm(v: Array) -> Array:
+    return jnp.sqrt(jnp.sum(jnp.square(v), axis=tuple(range(1, v.ndim))))
 
 
 def perturbation_curve(

@@ -1,4 +1,4 @@
-"""Attributions that go back through a network's graph by rules of their own: exact paths, DeepLift, LRP.
+"""Attributions that go back through a network's graph by rules of their own: DeepLift, LRP.
 
 A `Network` (actlab.bounds.network) has the affine maps and the activations of any model made of actlab's parts, shared
 activations told apart by where they are used: no rule depends on a list of known modules.
@@ -11,12 +11,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
-import actlab.activations as al
 from actlab.bounds.graph import Affine, Elementwise, Network
-from actlab.bounds.lines import is_piecewise_linear
 from actlab.systems.saliency.attribution import SaliencyError
 
 Rule = Callable[[int, list[Array], Array], tuple[Array, ...]]
@@ -35,62 +32,6 @@ def node_values(net: Network, x: Float[Array, "*shape"]) -> list[Array]:
             assert operation is not None
             values.append(operation.function(inputs[0]))
     return values
-
-
-def exact_integrated_gradients(
-    net: Network, x: Float[Array, "*shape"], row: Float[Array, " outputs"], baseline: Any = 0.0
-) -> Float[np.ndarray, "*shape"]:
-    """Integrated gradients without error for piecewise linear activations: the line is cut where a unit meets a kink.
-
-    Between two cuts the network is a line and its gradient one vector. Layer by layer every unit's value is a line
-    between the cuts so far, so that the next cuts are where it crosses a kink: none is missed. Runs on the host, since
-    the number of cuts depends on the data; gradients of all pieces in one program. In float64 the sum of the result is
-    the difference of the scores to about 1e-14 of them.
-
-    Args:
-        net: from `actlab.bounds.network`; in float64 for exactness.
-        x: one example.
-        row: coefficients of the outputs, such as one class's unit vector.
-        baseline: broadcast to x.
-
-    Raises:
-        FactError: an activation that is not continuous and piecewise linear with known kinks.
-        SaliencyError: a maximum pool, whose pieces depend on pairs of inputs.
-    """
-    start = np.broadcast_to(np.asarray(baseline, net.dtype), np.shape(x))
-    change = np.asarray(x, net.dtype) - start
-
-    @jax.jit
-    def along(t: Array) -> list[Array]:
-        return jax.vmap(lambda t: node_values(net, start + t * change))(t)
-
-    cuts = np.array([0.0, 1.0], net.dtype)
-    for k in net.activations:
-        operation = net.nodes[k].operation
-        if not isinstance(operation, Elementwise):
-            raise SaliencyError(
-                "exact_integrated_gradients: a maximum pool has pieces of its own; use average pooling or strides, or "
-                "integrated_gradients"
-            )
-        kinks = _kinks(operation)
-        values = np.asarray(along(_padded(cuts))[net.nodes[k].inputs[0]])[: len(cuts)].reshape(len(cuts), -1)
-        found = [cuts]
-        for kink in kinks:
-            below, above = values[:-1] - kink, values[1:] - kink
-            piece, unit = np.nonzero(below * above < 0)
-            b, a = below[piece, unit], above[piece, unit]
-            found.append(cuts[piece] + (cuts[piece + 1] - cuts[piece]) * (b / (b - a)))
-        cuts = np.unique(np.concatenate(found))
-
-    @jax.jit
-    def slopes(t: Array) -> Array:
-        return jax.vmap(jax.grad(lambda v: jnp.vdot(row, node_values(net, v)[net.output])))(
-            start[None] + t.reshape(-1, *(1,) * start.ndim) * change[None]
-        )
-
-    middles, lengths = 0.5 * cuts[:-1] + 0.5 * cuts[1:], np.diff(cuts)
-    gradients = np.asarray(slopes(_padded(middles)))[: len(middles)]
-    return change * np.tensordot(lengths, gradients, 1)
 
 
 def deep_lift(
@@ -182,20 +123,3 @@ def _affine(operation: Affine, inputs: list[Array]) -> Array:
 
 def _pulled(linear: Callable[..., Array], inputs: list[Array], cotangent: Array) -> tuple[Array, ...]:
     return tuple(jax.linear_transpose(linear, *inputs)(cotangent))
-
-
-def _kinks(operation: Elementwise) -> tuple[float, ...]:
-    facts = operation.facts
-    if not is_piecewise_linear(facts) or facts.kinks is None or facts.smoothness is None or facts.smoothness < 0:
-        raise al.FactError(
-            f"exact_integrated_gradients needs continuous piecewise linear activations with known kinks, and "
-            f"{operation.activation.name} is not known to be one. What would do: integrated_gradients, whose error "
-            "falls exponentially with its nodes for smooth activations"
-        )
-    return tuple(float(k) for k in facts.kinks)
-
-
-def _padded(points: np.ndarray) -> np.ndarray:
-    """Repeated at the end to a power of two, so that few shapes are compiled."""
-    size = 1 << max(3, (len(points) - 1).bit_length())
-    return np.concatenate([points, np.full(size - len(points), points[-1], points.dtype)])

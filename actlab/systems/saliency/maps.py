@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 
 def _rows(maps: Array) -> Array:
@@ -38,6 +40,14 @@ def complexity(maps: Float[Array, "batch *shape"]) -> Float[Array, " batch"]:
     share = rows / jnp.where(total > 0, total, 1)
     entropy = jnp.sum(jax.scipy.special.entr(share), axis=1)
     return jnp.where(total[:, 0] > 0, entropy, jnp.nan)
+
+
+def effective_complexity(maps: Float[Array, "batch *shape"], threshold: Any = 1e-5) -> Int[Array, " batch"]:
+    """How many entries are larger than the threshold in absolute value.
+
+    Source: Nguyen & Martinez 2020, arXiv:2007.07584, definition 5, as quantus computes it.
+    """
+    return jnp.sum(_rows(maps) > threshold, axis=1)
 
 
 def rank_correlation(
