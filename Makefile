@@ -1,6 +1,7 @@
 # make demo    evaluate swish against relu and tanh on embedded real data, and write a report
 # make test    lint, types and tests
 # make proofs  prove the facts of the whole zoo in ball arithmetic, then run the exhaustive tests (half an hour)
+# make docs    build the site into site/ (opens offline)
 # make lock    resolve the dependencies again
 # Needs Python 3.11 or newer, git and make; PYTHON=... chooses the interpreter. Works offline once the environment stands.
 
@@ -10,7 +11,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test proofs lint setup clean lock
+.PHONY: demo test proofs docs lint setup clean lock
 
 demo: $(VENV)/.core
 	$(BIN)/actlab evaluate swish --against relu,tanh --out runs/demo
@@ -21,6 +22,10 @@ test: lint
 proofs: $(VENV)/.dev
 	PROOF_TIER=proved $(BIN)/python -m pytest -q tests/proofs/test_zoo.py
 	$(BIN)/python -m pytest -q -m exhaustive
+
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs site
+	@echo "open site/index.html"
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -46,6 +51,9 @@ $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(BIN)/python
 	$(call install,dev)
 	@touch $(VENV)/.core
 
+$(VENV)/.docs: requirements/docs.txt pyproject.toml | $(BIN)/python
+	$(call install,docs)
+
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "actlab needs Python 3.11 or newer; name one: make PYTHON=/path/to/python3" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; print("creating $(VENV) with Python", sys.version.split()[0], "...")'
@@ -54,6 +62,7 @@ $(BIN)/python:
 lock:
 	uv pip compile pyproject.toml requirements/build.in --extra dev $(LOCK) -o requirements/dev.txt
 	uv pip compile pyproject.toml requirements/build.in -c requirements/dev.txt $(LOCK) -o requirements/core.txt
+	uv pip compile pyproject.toml requirements/build.in --extra docs -c requirements/dev.txt $(LOCK) -o requirements/docs.txt
 
 LOCK := --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"

@@ -75,13 +75,15 @@ def evaluate(
     run: RunInfo,
     store: Path | None = None,
     certificates: Path | None = None,
+    keep_going: bool = True,
     started: Callable[[str, str], None] = lambda system, subject: None,
     finished: Callable[[Step], None] = lambda step: None,
 ) -> Results:
     """Proves the facts of every activation and evaluates it in every system.
 
     An activation of which nothing can be proved is evaluated all the same, with the facts that it states. One that a
-    system refuses is recorded as refused with the reason; any other error stops the evaluation.
+    system refuses is recorded as refused with the reason. Where an evaluation breaks off for another reason, it is
+    recorded as failed, not kept in the store, and the others go on.
 
     Args:
         subjects: the activations in question.
@@ -91,6 +93,7 @@ def evaluate(
         run: how the results came about.
         store: folder in which each finished evaluation is kept and from which it is reused; None keeps nothing.
         certificates: folder into which the certificate of every proof is written; None keeps none.
+        keep_going: False raises what makes an evaluation fail.
         started: called before each evaluation with system and activation, before a proof with "proof" and activation.
         finished: called after each.
 
@@ -112,7 +115,7 @@ def evaluate(
         started(system.name, label)
         kept = None if store is None else store / f"{system.name}-{_digest(system, activation, seeds)}.json"
         begin = time.perf_counter()
-        evaluation, reused = _reuse_or_run(system, activation, tuple(seeds), kept)
+        evaluation, reused = _reuse_or_run(system, activation, tuple(seeds), kept, keep_going)
         seconds = time.perf_counter() - begin
         if not reused and activation is not None:
             clock.seconds.setdefault(system.name, []).append(seconds)
@@ -146,11 +149,16 @@ def file_name(name: str) -> str:
 
 
 def _reuse_or_run(
-    system: System, activation: Activation | None, seeds: tuple[int, ...], kept: Path | None
+    system: System, activation: Activation | None, seeds: tuple[int, ...], kept: Path | None, keep_going: bool
 ) -> tuple[Evaluation, bool]:
     if kept is not None and kept.is_file():
         return decode_evaluation(kept.read_text(encoding="utf-8")), True
-    evaluation = _run(system, activation, seeds)
+    try:
+        evaluation = _run(system, activation, seeds)
+    except Exception as error:
+        if not keep_going:
+            raise
+        return Evaluation(failed=f"{type(error).__name__}: {error}"), False
     if kept is not None:
         kept.parent.mkdir(parents=True, exist_ok=True)
         write_whole(kept, encode_evaluation(evaluation))

@@ -11,7 +11,7 @@ import pytest
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_compilation_cache_dir", str(Path(__file__).parents[1] / ".cache" / "jax"))
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)  # small programs recur in other tests
 
 # Files whose tests spend their time in XLA and whose meaning does not hang on how it rounds: compiled without its
 # optimizations. Rounding, bitwise equality and whole trainings are tested as users run them.

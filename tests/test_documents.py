@@ -42,6 +42,11 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), target
 
 
+def test_every_page_is_in_the_contents_of_the_site() -> None:
+    contents = (ROOT / "docs" / "index.md").read_text().splitlines()
+    assert {p.stem for p in (ROOT / "docs").glob("*.md")} - {"index"} <= set(contents)
+
+
 def test_readme_example_is_twelve_lines() -> None:
     assert len([line for line in blocks(ROOT / "README.md", "python")[0].splitlines() if line.strip()]) <= 12
 

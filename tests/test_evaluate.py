@@ -58,6 +58,24 @@ def test_missing_facts_and_missing_moments_are_refusals_not_failures(two_systems
     assert evaluations["tanh"].refused is None
 
 
+def test_one_failure_loses_nothing_else(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    def broken(activation, seeds) -> Evaluation:
+        raise ZeroDivisionError("one over none")
+
+    toys = {"first": System("first", "First", "?", "", broken), "second": System("second", "Second", "?", "", measured)}
+    monkeypatch.setattr(systems, "NAMES", tuple(toys))
+    monkeypatch.setattr(systems, "load", toys.__getitem__)
+    results, _ = run([al.tanh], store=tmp_path)
+    assert results.systems[0].evaluations["tanh"].failed == "ZeroDivisionError: one over none"
+    assert results.systems[1].evaluations["tanh"].measurements
+    assert results.failures == ("first: tanh",)
+    assert results.evaluate_json()["systems"]["first"]["failed"] == {"tanh": "ZeroDivisionError: one over none"}
+    _, steps = run([al.tanh], store=tmp_path)  # the failure is tried again, the rest is kept
+    assert [s.seconds > 0 for s in steps if s.subject == "tanh"] == [True, False]
+    with pytest.raises(ZeroDivisionError):
+        evaluate([al.tanh], [], names=("first",), seeds=SEEDS, run=run_info("x", SEEDS), keep_going=False)
+
+
 def test_kept_evaluations_are_equal_to_fresh_ones(two_systems, tmp_path) -> None:
     fresh, _ = run([al.tanh], store=tmp_path)
     kept, steps = run([al.tanh], store=tmp_path)

@@ -37,32 +37,41 @@ def main(arguments: argparse.Namespace) -> int:
     out = _prepare(arguments.out or _default_out(subjects), arguments.fresh)
     enable_compilation_cache()
     console = Console(stderr=True)
-    results = _evaluate(subjects, baselines, names, arguments.seeds, out, console)
+    results = _evaluate(subjects, baselines, names, arguments, out, console)
     page = write_report(results, out)
     if arguments.json:
         print(json.dumps(results.evaluate_json(), indent=2))
     else:
         Console().print(summary_table(results))
     console.print(f"report: {page}", soft_wrap=True, highlight=False)
-    return 0
+    for failure in results.failures:
+        console.print(f"failed: {failure}; the same command tries it again, --debug shows why", soft_wrap=True)
+    return 1 if results.failures else 0
 
 
 def _evaluate(
-    subjects: list[Activation], baselines: list[Activation], names: list[str], seeds: int, out: Path, console: Console
+    subjects: list[Activation],
+    baselines: list[Activation],
+    names: list[str],
+    arguments: argparse.Namespace,
+    out: Path,
+    console: Console,
 ) -> Results:
     from actlab.cli.progress import EvaluationProgress
 
     command = shlex.join(["actlab", *sys.argv[1:]])
+    seeds = range(arguments.seeds)
     total = len(names) * (1 + len(subjects) + len(baselines))
     with EvaluationProgress(console, total) as progress:
         return evaluate(
             subjects,
             baselines,
             names=names,
-            seeds=range(seeds),
-            run=run_info(command, tuple(range(seeds))),
+            seeds=seeds,
+            run=run_info(command, tuple(seeds)),
             store=out / "evaluations",
             certificates=out / "certificates",
+            keep_going=not arguments.debug,
             started=progress.started,
             finished=progress.finished,
         )

@@ -17,8 +17,9 @@ EPILOG = """examples:
   actlab run configs/outliers/friedman1.toml seeds=5 --out runs/friedman1
   actlab report runs/evaluate-swish
 
-exit status: 0 done; 1 a claim or an expected number was missed, or a certificate rejected; 2 bad input;
-75 told to stop by SIGTERM and saved, or another process of the run was lost (run it again with --resume);
+exit status: 0 done; 1 a claim or an expected number was missed, a certificate rejected, or an evaluation failed
+(the others are kept); 2 bad input; 75 told to stop by SIGTERM and saved, or another process of the run was lost
+(run it again with --resume);
 130 interrupted (run it again to resume)
 """
 

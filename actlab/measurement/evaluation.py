@@ -24,6 +24,7 @@ class Evaluation:
         curves: lines with bands.
         notes: plain sentences for the reader: what to see, what was clipped, what to beware of.
         refused: the error text where the activation lacks a fact that the system demands; then nothing was measured.
+        failed: the error where the evaluation broke off for any other reason; then nothing was measured either.
         heatmaps: values over a plane, and images.
         clouds: points in the plane under regions.
     """
@@ -34,6 +35,13 @@ class Evaluation:
     refused: str | None = None
     heatmaps: tuple[Heatmap, ...] = ()
     clouds: tuple[Cloud, ...] = ()
+    failed: str | None = None
+
+    @property
+    def unmeasured(self) -> tuple[str, str] | None:
+        """("refused" or "failed", why), where nothing was measured for such a reason."""
+        reasons = (("refused", self.refused), ("failed", self.failed))
+        return next(((word, why) for word, why in reasons if why is not None), None)
 
     @classmethod
     def of(

@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from actlab.measurement import RESAMPLES
-from actlab.report import claims, numbers, sentences
+from actlab.report import claims, numbers, sentences, text_tables
 from actlab.report.facts_table import STANDINGS, fact_lines
 from actlab.report.figures import pictures
 from actlab.report.likeness import legend, likeness
@@ -22,12 +22,12 @@ from actlab.report.standings import Row, Standings, standings, summary
 from actlab.report.whiskers import WIDTH, Whisker, whiskers
 from actlab.report.whole_file import write_whole
 
-PAGE, DATA = "report.html", "results.json"
+PAGE, DATA, MARKDOWN, LATEX = "report.html", "results.json", "results.md", "results.tex"
 TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_report(results: Results, directory: Path | str) -> Path:
-    """Writes the page, and beside it the results as JSON from which it can be made again.
+    """Writes the page, beside it the results as JSON from which it can be made again, and as Markdown and LaTeX.
 
     Args:
         results: what to show.
@@ -42,6 +42,8 @@ def write_report(results: Results, directory: Path | str) -> Path:
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     write_whole(directory / DATA, results.to_json())
+    write_whole(directory / MARKDOWN, text_tables.markdown(results))
+    write_whole(directory / LATEX, text_tables.latex(results))
     return write_whole(directory / PAGE, render(results))
 
 
@@ -130,6 +132,7 @@ def _system(results: Results, system: SystemResults, found: dict[str, Stroke]) -
     tables = standings(results, system)
     drawn = pictures(system, found)
     evaluations = system.evaluations
+    everyone = {**evaluations, "the references": system.references}
     return {
         "system": system,
         "summary": summary(results, system),
@@ -138,7 +141,7 @@ def _system(results: Results, system: SystemResults, found: dict[str, Stroke]) -
         "legend": list(dict.fromkeys(label for picture in drawn for label in picture.labels)),
         "seconds": sentences.duration(system.seconds) if math.isfinite(system.seconds) else "",
         "notes": _notes(system),
-        "refused": [(name, e.refused) for name, e in evaluations.items() if e.refused is not None],
+        "unmeasured": [(name, *e.unmeasured) for name, e in everyone.items() if e.unmeasured is not None],
         "absent": [a.name for a in results.activations if a.name not in evaluations],
     }
 
@@ -149,7 +152,7 @@ def _notes(system: SystemResults) -> list[tuple[str, str]]:
     for name, evaluation in system.evaluations.items():
         for note in evaluation.notes:
             owners.setdefault(note, []).append(name)
-    measured = [name for name, e in system.evaluations.items() if e.refused is None]
+    measured = [name for name, e in system.evaluations.items() if e.unmeasured is None]
     notes = [("" if set(whose) == set(measured) else sentences.listing(whose), n) for n, whose in owners.items()]
     return notes + [("references", note) for note in system.references.notes]
 

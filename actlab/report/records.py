@@ -40,12 +40,13 @@ class EvaluationRecord(Record):
     refused: str | None
     heatmaps: list[HeatmapRecord] = []
     clouds: list[CloudRecord] = []
+    failed: str | None = None
 
     def restore(self) -> Evaluation:
         """The Evaluation."""
         parts = ("measurements", "curves", "heatmaps", "clouds")
         restored = {name: tuple(part.restore() for part in getattr(self, name)) for name in parts}
-        return Evaluation(**restored, notes=self.notes, refused=self.refused)
+        return Evaluation(**restored, notes=self.notes, refused=self.refused, failed=self.failed)
 
 
 class ClaimRecord(Record):

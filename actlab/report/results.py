@@ -134,6 +134,16 @@ class Results:
                 raise ValueError(f"system {system.name!r} evaluates {unknown[0]!r}, which is not among {names}")
 
     @property
+    def failures(self) -> tuple[str, ...]:
+        """Every evaluation that broke off as "system: activation"; "references" for those of a system."""
+        return tuple(
+            f"{system.name}: {name}"
+            for system in self.systems
+            for name, evaluation in {**system.evaluations, "references": system.references}.items()
+            if evaluation.failed is not None
+        )
+
+    @property
     def subjects(self) -> tuple[Profile, ...]:
         """The activations that were asked about."""
         return tuple(a for a in self.activations if a.role == "subject")
@@ -163,7 +173,7 @@ class Results:
     def evaluate_json(self) -> dict[str, Any]:
         """The plain data that `actlab evaluate --json` prints.
 
-        A system has the further key `refused`, activation name -> reason, where it refused any.
+        A system has the further keys `refused` and `failed`, activation name -> reason, where there are any.
         """
         return {
             "activations": [a.as_json() for a in self.activations],
@@ -173,9 +183,12 @@ class Results:
 
 def _system_json(system: SystemResults) -> dict[str, Any]:
     measurements = [m.as_json() for _, m in system.measurements()]
-    refused = {name: e.refused for name, e in system.evaluations.items() if e.refused is not None}
     data: dict[str, Any] = {"measurements": measurements, "seconds": system.seconds}
-    return {**data, "refused": refused} if refused else data
+    for name, evaluation in system.evaluations.items():
+        if evaluation.unmeasured is not None:
+            word, why = evaluation.unmeasured
+            data.setdefault(word, {})[name] = why
+    return data
 
 
 def run_info(

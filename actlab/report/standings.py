@@ -134,6 +134,8 @@ def summary(results: Results, system: SystemResults) -> list[str]:
             sentences.append(f"{subject.name} was not evaluated.")
         elif evaluation.refused is not None:
             sentences.append(f"{subject.name} was refused: it lacks a fact that this system demands.")
+        elif evaluation.failed is not None:
+            sentences.append(f"The evaluation of {subject.name} failed.")
         elif not table or not any(row.owner == subject.name for row in table[0].rows):
             sentences.append(f"Nothing was measured of {subject.name}.")
         else:

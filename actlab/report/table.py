@@ -60,8 +60,9 @@ def _add_system(table: Table, results: Results, system: SystemResults) -> None:
     for row in head.rows:
         table.add_row(*_cells(row, head))
     for name, evaluation in system.evaluations.items():
-        if evaluation.refused is not None:
-            table.add_row(Text(f"  {name}"), Text("refused", "yellow"), "", Text(evaluation.refused))
+        if evaluation.unmeasured is not None:
+            word, why = evaluation.unmeasured
+            table.add_row(Text(f"  {name}"), Text(word, "yellow" if word == "refused" else "red"), "", Text(why))
     table.add_section()
 
 

@@ -76,7 +76,7 @@ def test_the_cubic_spline_is_a_natural_spline_that_goes_on_as_a_line(float64):
 
 
 @each
-@pytest.mark.parametrize("flat", [False, True])
+@pytest.mark.parametrize("flat", [False, pytest.param(True, marks=pytest.mark.exhaustive)])
 def test_facts_of_random_splines_are_the_extremes(act, flat, float64):
     stack = random_coefficients(5, 8, stack=40)
     if flat:

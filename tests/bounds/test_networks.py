@@ -123,6 +123,7 @@ def test_vmap_is_the_loop_and_jit_is_eager():
     np.testing.assert_allclose(eager.lower, compiled.lower, rtol=1e-5, atol=2e-6)
 
 
+@pytest.mark.exhaustive
 def test_gradients_are_finite():
     images = ConvNet([2, 4], 3, al.gelu, rngs=nnx.Rngs(0))
     graphdef, params = nnx.split((images, MLP([3, 4, 2], al.gelu, rngs=nnx.Rngs(0))))

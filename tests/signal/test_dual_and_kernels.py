@@ -113,6 +113,7 @@ def test_kernels_inside_jit() -> None:
     np.testing.assert_allclose(traced.ntk, exact.ntk, rtol=1e-4)
 
 
+@pytest.mark.exhaustive
 def test_finite_nets_come_near_both_kernels() -> None:
     f = al.gelu
     width, x, weights, biases = 512, jnp.asarray(INPUTS[1:4], jnp.float32), 1.5, 0.1

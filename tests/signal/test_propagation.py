@@ -21,6 +21,7 @@ one_of = al.activation(
 """The activations as one with a parameter, so that one program serves all."""
 
 
+@pytest.mark.exhaustive
 def test_the_gradient_norm_grows_as_predicted_in_nets_of_width_400() -> None:
     biases = np.array([0.0 if name == "relu" else 0.05 for name in NAMES])
     points = [critical_point(al.get(name), b) for name, b in zip(NAMES, biases, strict=True)]

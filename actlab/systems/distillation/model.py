@@ -43,7 +43,7 @@ INPUTS = 2
 
 
 def reference_teacher(key: Key[Array, ""], recipe: Recipe = REFERENCE, activation: Any = "tanh") -> MLP:
-    """A random net of two inputs and one output, without biases, its kernels normal of `weight_scale`^2 / fan_in."""
+    """A random net of two inputs and one output; no biases, kernels of variance `weight_scale^2 / fan_in`."""
     net = MLP((INPUTS, *recipe.teacher, 1), activation, rngs=nnx.Rngs(0))
     for k, layer in zip(jax.random.split(key, len(net.layers)), list(net.layers), strict=True):
         kernel = layer.kernel[...]

@@ -70,6 +70,7 @@ def test_dual_activation_of_relu_is_the_arc_cosine_kernel() -> None:
     np.testing.assert_allclose(found[:, 0, 0], 0.5, atol=1e-4)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.usefixtures("float64")
 def test_predicted_collapse_depth_at_width_256() -> None:
     graph, width, depth = ring(40), 256, 30

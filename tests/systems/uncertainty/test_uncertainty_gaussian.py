@@ -136,19 +136,21 @@ def test_beta_nll_at_its_ends(head):
         np.testing.assert_allclose(by_mean, raw[:, 0] - y, rtol=1e-4, atol=1e-6)
 
 
+@jax.jit
+def natural_hessian(eta_1, log_precision, y):
+    head = NaturalGaussian(bounded(1e-3, 1e3))
+
+    def nll(natural):
+        half = np.log(1e3)  # of the squash about 0: its inverse makes the natural parameters the variables
+        raw = half * jnp.arctanh(jnp.log(-2.0 * natural[1]) / half)
+        return head.nll(jnp.stack([natural[0], raw]), y)
+
+    return jax.hessian(nll)(jnp.stack([eta_1, -0.5 * jnp.exp(log_precision)]))
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.floats(-5, 5), st.floats(-1, 1), st.floats(-5, 5))
 def test_natural_head_is_convex_in_its_natural_parameters(eta_1, log_precision, y):
     """-log p(y | eta_1, precision) through the head, eta_2 = -precision / 2, has a positive semidefinite Hessian."""
-    head = NaturalGaussian(bounded(1e-3, 1e3))
-    raw_of = lambda precision: jnp.log(precision)  # noqa: E731
-
-    def nll(natural):
-        precision = -2.0 * natural[1]
-        centre, half = 0.0, np.log(1e3)  # of the squash: its inverse makes the natural parameters the variables
-        raw = centre + half * jnp.arctanh((raw_of(precision) - centre) / half)
-        return head.nll(jnp.stack([natural[0], raw]), jnp.asarray(y, jnp.float32))
-
-    hessian = jax.hessian(nll)(jnp.array([eta_1, -0.5 * np.exp(log_precision)], jnp.float32))
-    scale = np.abs(np.asarray(hessian)).max()
-    assert np.linalg.eigvalsh(np.asarray(hessian, np.float64)).min() >= -1e-4 * scale
+    hessian = np.asarray(natural_hessian(*map(jnp.float32, (eta_1, log_precision, y))), np.float64)
+    assert np.linalg.eigvalsh(hessian).min() >= -1e-4 * np.abs(hessian).max()
