@@ -1,4 +1,4 @@
-"""Permuted tasks in small."""
+"""Permuted and split tasks in small."""
 
 from pathlib import Path
 
@@ -49,3 +49,27 @@ def test_rows_to_choose_by_are_training_rows() -> None:
     np.testing.assert_array_equal(np.concatenate([within.x, within.x_test]), data.x)
     np.testing.assert_array_equal(np.concatenate([within.y, within.y_test]), data.y)
     assert abs(len(within.y_test) / len(data.y) - 0.2) < 0.01
+
+
+@pytest.mark.exhaustive
+def test_split_tasks_in_small() -> None:
+    small = [
+        'scenarios=["class"]',
+        'methods=["naive", "ewc"]',
+        "renewing=[]",
+        "hidden=[16]",
+        "steps=40",
+        "seeds=2",
+        "method_rates=[1e-2]",
+    ]
+    small += ["choosing_seeds=1", 'activations=["tanh"]', "rates=[1e-2]", 'compared=[["naive", "class"]]']
+    experiment, settings = load(CONFIGS / "split_digits.toml", small)
+    measured, claims, curves = experiment.run(settings, None, lambda line: None)
+    of = {(m.name, m.activation): m.mean for m in measured}
+    accuracy = "accuracy, class-incremental"
+    assert len(claims) == 1
+    assert len(curves) == 2
+    assert 15 < of[accuracy, "naive"] < 25
+    assert of[accuracy, "joint training"] > 80
+    assert of["forgetting, class-incremental", "naive"] > 80
+    assert 15 < of["accuracy by activation, class-incremental, naive", "tanh"] < 25
