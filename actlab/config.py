@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 T = TypeVar("T")
 
@@ -50,7 +51,7 @@ def build(kind: type[T], table: Mapping[str, Any], where: str = "the configurati
     """
     import pydantic
 
-    faults = list(_unknown_keys(kind, table, ""))
+    faults = [*_unknown_keys(kind, table, ""), *_no_numbers(kind, table, "")]
     if faults:
         raise ConfigError(f"{where}: {'; '.join(faults)}")
     try:
@@ -85,6 +86,19 @@ def _unknown_keys(kind: Any, table: Mapping[str, Any], prefix: str) -> list[str]
             faults.append(f"unknown key {prefix + key!r}{hint}; known: {', '.join(prefix + f for f in fields)}")
         elif dataclasses.is_dataclass(fields[key].default_factory) and isinstance(value, Mapping):
             faults += _unknown_keys(fields[key].default_factory, value, f"{prefix}{key}.")
+    return faults
+
+
+def _no_numbers(kind: Any, table: Mapping[str, Any], prefix: str) -> list[str]:
+    """Where numbers are wanted: truth values, which pydantic takes for 1 and 0, and what is not finite, as 1e400."""
+    kinds = get_type_hints(kind)
+    faults = []
+    for key, value in table.items():
+        wanted = kinds.get(key) in (int, float)
+        if wanted and (isinstance(value, bool) or (isinstance(value, float) and not math.isfinite(value))):
+            faults.append(f"{prefix}{key} = {value}: Input should be a finite number")
+        elif dataclasses.is_dataclass(kinds.get(key)) and isinstance(value, Mapping):
+            faults += _no_numbers(kinds[key], value, f"{prefix}{key}.")
     return faults
 
 

@@ -2,8 +2,9 @@
 
 Run: `python benchmarks/engine.py`, half a minute.
 Each ratio is of medians over interleaved repetitions inside one process.
-Expected: steps of `fit` within 1.2 times the bare scan; both compile in about the same time; a long run, with chunks,
-metrics, NaN watch and a checkpoint after each chunk, within 1.05 times one scan of as many steps.
+Expected: steps of `fit` within 1.2 times the bare scan; both compile in about the same time; chunks cost nothing. What
+a long run does between chunks (metrics, NaN watch, checkpoint) takes about a tenth of a second of a busy core: the goal
+of 5 % is met where a chunk takes two seconds, not for the chunks of one second here (10 % seen).
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ def line(*cells: Any) -> None:
 def communicated(text: str) -> dict[str, tuple[int, int]]:
     """Of each collective in compiled HLO: how many there are, and the bytes of their results together."""
     found: dict[str, tuple[int, int]] = {}
-    for shapes, name in re.findall(rf"= (\(?[^=()]*\)?)[^=(]*? ({'|'.join(COLLECTIVES)})(?:-start)?\(", text):
+    for shapes, name in re.findall(rf"^[^=]*= (.*?) ({'|'.join(COLLECTIVES)})(?:-start)?\(", text, re.MULTILINE):
         size = 0
         for dtype, dims in re.findall(r"(\w+)\[([\d,]*)\]", shapes):
             size += BYTES[dtype] * math.prod(int(d) for d in dims.split(",") if d)

@@ -57,6 +57,8 @@ def resolve(what: str) -> Activation:
     place, colon, attribute = what.rpartition(":")
     if not colon:
         return get(what)
+    if not place or not attribute:
+        raise ActivationLookupError(f"{what!r} is not of the form module:function or path/to/file.py:function")
     module = _module_from_file(Path(place)) if place.endswith(".py") else _module_by_name(place)
     found = getattr(module, attribute, None)
     if found is None:
@@ -64,7 +66,12 @@ def resolve(what: str) -> Activation:
         raise ActivationLookupError(f"{place} has no function {attribute!r}{did_you_mean(attribute, names)}")
     if not callable(found):
         raise ActivationLookupError(f"{what} is {type(found).__name__}, not a function")
-    return as_activation(found)
+    try:
+        return as_activation(found)
+    except NotElementwiseError:
+        raise
+    except TypeError as error:  # a signature that no function of one array has
+        raise NotElementwiseError(f"{what}: {error}") from error
 
 
 def as_activation(what: Activation | Callable[..., Any] | str) -> Activation:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from actlab.data.npz import DataError
-from actlab.data.scans import open_hdf5
+from actlab.data.scans import open_hdf5, read_member
 
 COCHLEA_CHANNELS = 700
 """Of SHD and SSC."""
@@ -66,16 +66,19 @@ def load_spoken_spikes(path: str | Path) -> SpokenSpikes:
         raise DataError(f"{path} is missing; unpack shd_train.h5 or its like there")
     with open_hdf5(path) as file:
         found: dict[str, Any] = {
-            key: file[key][()] if key in file else None for key in ("spikes/times", "spikes/units", "labels")
+            key: read_member(path, file, key) if key in file else None
+            for key in ("spikes/times", "spikes/units", "labels")
         }
-        keys = file["extra/keys"][()] if "extra/keys" in file else ()
+        keys = read_member(path, file, "extra/keys") if "extra/keys" in file else ()
     missing = [key for key, value in found.items() if value is None]
     if missing:
         raise DataError(f"{path} has no {missing[0]!r}; SHD and SSC have {', '.join(found)}")
-    times, units, labels = (found[key] for key in found)
+    times, units, labels = (np.atleast_1d(found[key]) for key in found)
     if not len(times) == len(units) == len(labels):
         raise DataError(f"{path}: {len(times)} arrays of times, {len(units)} of units and {len(labels)} labels")
     for number, (t, u) in enumerate(zip(times, units, strict=True)):
+        if not (np.ndim(t) == np.ndim(u) == 1):
+            raise DataError(f"{path}: recording {number} is no array of times and one of units")
         if len(t) != len(u):
             raise DataError(f"{path}: recording {number} has {len(t)} times and {len(u)} units")
         if len(t) and not (np.all(np.isfinite(t)) and np.min(t) >= 0 and np.max(u) < COCHLEA_CHANNELS):

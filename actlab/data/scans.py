@@ -82,7 +82,7 @@ def load_scan(path: str | Path) -> ScanFrames:
         return _scan(path, *read_arrays(path, keys, ", ".join(keys), "give an npz or a Data Exchange file"))
     with open_hdf5(path) as file:
         keys = ("exchange/data", "exchange/data_white", "exchange/data_dark", "exchange/theta")
-        found = [np.asarray(_member(path, file, key)) for key in keys]
+        found = [read_member(path, file, key) for key in keys]
         units = file[keys[-1]].attrs.get("units", "degrees")
     units = units.decode() if isinstance(units, bytes) else str(units)
     if units.startswith("rad"):
@@ -101,7 +101,17 @@ def load_dicom_slice(path: str | Path, frame: int = 0) -> Slice:
     try:
         data = pydicom.dcmread(path)
         values = np.asarray(data.pixel_array, np.float64)
-    except (pydicom.errors.InvalidDicomError, AttributeError, NotImplementedError, RuntimeError) as error:
+    except (
+        pydicom.errors.InvalidDicomError,
+        AttributeError,
+        LookupError,
+        NotImplementedError,
+        OSError,
+        EOFError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise DataError(f"{path}: not a DICOM image that pydicom reads: {error}") from error
     if values.ndim == 3:
         if not 0 <= frame < len(values):
@@ -138,7 +148,7 @@ def load_lodopab(folder: str | Path, part: str = "train", number: int = 0) -> Lo
     for kind, shape in (("observation", (1000, 513)), ("ground_truth", (362, 362))):
         path = _existing(Path(folder) / f"{kind}_{part}_{number:03d}.hdf5")
         with open_hdf5(path) as file:
-            values = np.asarray(_member(path, file, "data"), np.float32)
+            values = np.asarray(read_member(path, file, "data"), np.float32)
         if values.ndim != 3 or values.shape[1:] != shape:
             raise DataError(f"{path}: data has the shape {values.shape}; LoDoPaB's is (pairs, {shape[0]}, {shape[1]})")
         found.append(values)
@@ -173,13 +183,24 @@ def open_hdf5(path: Path) -> Any:
     h5py = _imported("h5py", path)
     if not h5py.is_hdf5(path):
         raise DataError(f"{path} is neither an npz nor an HDF5 file")
-    return h5py.File(path, "r")
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        raise DataError(f"{path} is a damaged HDF5 file: {error}") from error
 
 
-def _member(path: Path, file: Any, key: str) -> Any:
-    if key not in file:
-        raise DataError(f"{path} has no {key!r}")
-    return file[key]
+def read_member(path: Path, file: Any, key: str) -> np.ndarray:
+    """An array of an open HDF5 file.
+
+    Raises:
+        DataError: no such array, or one that is damaged.
+    """
+    if key not in file or not hasattr(file[key], "shape"):  # a group has none
+        raise DataError(f"{path} has no array {key!r}")
+    try:
+        return np.asarray(file[key][()])
+    except (OSError, RuntimeError, TypeError, ValueError) as error:
+        raise DataError(f"{path}: {key!r} cannot be read: {error}") from error
 
 
 def _scan(path: Path, frames: np.ndarray, flats: np.ndarray, darks: np.ndarray, degrees: np.ndarray) -> ScanFrames:

@@ -27,20 +27,17 @@ def dry(folder: Path, script: str, arguments: list[str], statuses: str) -> tuple
     return done.returncode, [line.split("\x1f")[:-1] for line in log.read_text().splitlines()]
 
 
-@pytest.mark.parametrize(
-    ("status", "again"), [(0, False), (1, False), (2, False), (75, True), (134, True), (143, True)]
-)
-def test_slurm_queues_again_what_can_be_resumed(tmp_path, status, again) -> None:
+def asked(parsed) -> tuple:
+    return parsed.distributed, parsed.resume, parsed.out, parsed.overrides
+
+
+@pytest.mark.parametrize("status", [0, 1, 2, 75, 134, 143])
+def test_slurm_queues_again_what_can_be_resumed(tmp_path, status) -> None:
     ended, calls = dry(tmp_path, "slurm.sbatch", ["configs/digits/deep.toml", "/runs/a b", "seeds=8"], f"{status}\n")
     assert ended == status
     assert calls[0][:3] == ["srun", "--kill-on-bad-exit=1", "actlab"]
     parsed = build_parser().parse_args(calls[0][3:])
-    assert asked(parsed) == (
-        True,
-        True,
-        Path("/runs/a b"),
-        ["seeds=8"],
-    )
+    assert asked(parsed) == (True, True, Path("/runs/a b"), ["seeds=8"])
     assert (ROOT / parsed.config).is_file()
     assert calls[1:] == ([["scontrol", "requeue", "42"]] if status > 2 else [])
 
@@ -54,12 +51,7 @@ def test_the_pod_is_started_until_the_run_ends(tmp_path) -> None:
         ["bash", "-c", f"printf '%s\\n' {calls[0][-1].partition('&&')[2]}"], capture_output=True, text=True
     )
     parsed = build_parser().parse_args(words.stdout.splitlines()[1:])
-    assert asked(parsed) == (
-        True,
-        True,
-        Path("/runs/a b"),
-        ["seeds=8"],
-    )
+    assert asked(parsed) == (True, True, Path("/runs/a b"), ["seeds=8"])
     ended, calls = dry(tmp_path, "tpu_pod.sh", arguments, "75\n" * 5)
     assert (ended, len(calls)) == (75, 3 + 3)
 

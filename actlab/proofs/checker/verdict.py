@@ -83,7 +83,7 @@ def _object(certificate: Mapping[str, Any] | str) -> Mapping[str, Any]:
     if isinstance(certificate, str):
         try:
             certificate = json.loads(certificate)
-        except json.JSONDecodeError as error:
+        except (json.JSONDecodeError, RecursionError) as error:
             raise Malformed(f"not JSON: {error}") from error
     if not isinstance(certificate, Mapping) or certificate.get("format") != FORMAT:
         raise Malformed(f"not a certificate of format {FORMAT}")

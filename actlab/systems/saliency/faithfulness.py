@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from actlab.systems.saliency.attribution import SaliencyError, Score
+from actlab.systems.saliency.maps import places
 
 Explain = Callable[[Float[Array, "batch *shape"]], Float[Array, "batch *shape"]]
 
@@ -115,7 +116,7 @@ def perturbation_curve(
         raise SaliencyError(
             f"perturbation_curve: steps = {steps} must be from 1 to the {flat.shape[1]} entries of a map"
         )
-    place = jnp.argsort(jnp.argsort(-flat, axis=1, stable=True), axis=1).reshape(maps.shape)
+    place = places(flat).reshape(maps.shape)
     baseline = jnp.broadcast_to(jnp.asarray(baseline, x.dtype), x.shape)
 
     def at(count: Array) -> Array:

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from actlab.systems.saliency.attribution import SaliencyError
+from actlab.systems.saliency.maps import places
 
 SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
@@ -92,7 +93,7 @@ def road(
             f"road: shares = {tuple(shares)} must all be at least 0 and below 1: some pixel has to stay"
         )
     rank = jnp.sum(maps, -1).reshape(x.shape[0], -1)
-    place = jnp.argsort(jnp.argsort(-rank, axis=1, stable=True), axis=1).reshape(x.shape[:3])
+    place = places(rank).reshape(x.shape[:3])
     counts = np.floor(np.asarray(shares) * rank.shape[1] + 1e-9).astype(np.int32)  # 0.29 * 100 is 28.999...
 
     def told(at: tuple[Array, Array]) -> Array:

@@ -55,6 +55,16 @@ def test_products_are_those_of_the_dense_derivatives(float64):
     np.testing.assert_allclose(found.curvature, expected, rtol=1e-10, atol=1e-13)
 
 
+def test_directions_are_unit_vectors_of_independent_signs():
+    x = jnp.zeros((2000, 70))  # three words of 32 signs, the last cut
+    u, v = jax.jit(lambda key: directions(key, x, 1))(jax.random.key(0))
+    np.testing.assert_allclose(np.abs(v), 70**-0.5, rtol=1e-6)
+    assert set(np.unique(u)) == {-1.0, 1.0}
+    correlation = 70 * np.asarray(v).T @ np.asarray(v) / 2000
+    np.testing.assert_allclose(correlation, np.eye(70), atol=5 / 2000**0.5)  # of rows as of columns
+    np.testing.assert_allclose(70 * np.mean(v[1:] * v[:-1]), 0, atol=5 / (2000 * 70) ** 0.5)
+
+
 def test_mean_squares_along_directions_are_frobenius_norms():
     """E |u . dH v|^2 = |dH|_F^2 / (outputs inputs), and the estimate of the errors converges to them."""
     x = jax.random.normal(jax.random.key(0), (ROWS, INPUTS))
