@@ -100,7 +100,11 @@ class Config:
     batch_size: Annotated[int, Field(ge=1)] = 16
     seeds: Annotated[int, Field(ge=2)] = 6
     choosing_seeds: Annotated[int, Field(ge=1)] = 2
-    methods: tuple[Literal["l2_init", "shrink_and_perturb", "continual_backprop"], ...] = tuple(METHODS)
+    methods: tuple[Literal["l2_init", "shrink_and_perturb", "continual_backprop"], ...] = (
+        "l2_init",
+        "shrink_and_perturb",
+        "continual_backprop",
+    )
     method_activation: str = "relu"
     streams: tuple[Literal["permuted", "rotated"], ...] = ("permuted", "rotated")
     short_tasks: Annotated[int, Field(ge=2)] = 8
