@@ -153,6 +153,7 @@ def test_gradients_of_leaves_match_differences(float64):
     np.testing.assert_allclose(exact, (up(x) - down(x)) / 2e-6, rtol=1e-6, atol=1e-8)
 
 
+@pytest.mark.exhaustive
 def test_sixteen_bits_stay_inside_and_monotone():
     bits = np.arange(2**16, dtype=np.uint16)
     for dtype in (jnp.bfloat16, jnp.float16):

@@ -64,6 +64,7 @@ def test_the_cubic_spline_is_the_sum_of_b_splines(float64):
     np.testing.assert_allclose(ours(jnp.asarray(INNER)), BSpline(knots, coefficients, 3)(INNER), atol=1e-12)
 
 
+@pytest.mark.exhaustive
 def test_the_cubic_spline_is_a_natural_spline_that_goes_on_as_a_line(float64):
     act = al.cubic_spline.bind(coefficients=random_coefficients(2, 7), radius=3.0)
     nodes = jnp.linspace(-3.0, 3.0, 7)

@@ -23,7 +23,7 @@ def reference() -> dict:
 
 
 class Variants(chex.TestCase):
-    @chex.variants(with_jit=True, without_jit=True, with_device=True, without_device=True, with_pmap=True)
+    @chex.variants(with_jit=True, without_jit=True, with_pmap=True)
     def test_the_same_numbers_however_it_is_run(self):
         expected = jax.device_get(jax.jit(table)(X))
         found = jax.device_get(self.variant(table)(X))

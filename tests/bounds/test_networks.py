@@ -78,7 +78,7 @@ def contains(found, values):
     return bool(jnp.all((found.lower[None] <= values) & (values <= found.upper[None])))
 
 
-LONG = ("sin", "heaviside", "mish", "gelu")
+LONG = ("relu", "sin", "heaviside", "mish", "gelu")
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_optimized_slopes_are_sound_and_no_wider():
     assert jnp.all(found.width <= start.width + 1e-6)
 
 
-@pytest.mark.parametrize("name", ["relu", "tanh", "swish"])
+@pytest.mark.parametrize("name", [pytest.param("relu", marks=pytest.mark.exhaustive), "tanh", "swish"])
 def test_jacobians_and_constants_on_a_box(name):
     model = MLP([4, 10, 10, 3], al.get(name), rngs=nnx.Rngs(4))
     net, b = network(model, (4,)), box((4,))

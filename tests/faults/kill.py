@@ -162,8 +162,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--shared-imports", action="store_true")
     arguments = parser.parse_args()
-    os.environ.update(environment(Path()))
     with tempfile.TemporaryDirectory() as folder:
+        os.environ.update(environment(Path(folder) / "cache"))
         hits = kills(arguments.runs, arguments.seed, Path(folder), arguments.shared_imports)
     print(f"{arguments.runs} killed runs, {sum(hits.values())} kills, all ended bit for bit alike: {dict(hits)}")
 

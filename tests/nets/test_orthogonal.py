@@ -41,6 +41,7 @@ def test_bjorck_is_the_polar_factor(float64) -> None:
     np.testing.assert_allclose(bjorck(raw), U @ V, atol=1e-10)
 
 
+@pytest.mark.exhaustive
 def test_derivatives_of_cayley_are_those_of_finite_differences(float64) -> None:
     raw, way = jax.random.normal(jax.random.key(3), (2, 6, 4), jnp.float64)
     slope = jax.jvp(cayley, (raw,), (way,))[1]

@@ -113,6 +113,7 @@ def test_facts_foretell_what_cannot_be_matched():
     assert not is_smooth(al.relu)
 
 
+@pytest.mark.exhaustive
 def test_what_was_foretold_is_measured_and_matching_helps():
     small = Recipe(teacher=(8, 8), student=(16,), points=60, test_points=200, steps=1500, weight_scale=1.5)
     keys = seed_keys((0, 1))

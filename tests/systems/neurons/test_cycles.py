@@ -27,6 +27,7 @@ def branches():
     return low, cycle_branch(neuron, 200.0, direction=1.0, steps=STEPS, points=40)
 
 
+@pytest.mark.exhaustive
 def test_folds_of_cycles(branches):
     low, high = (branch.folds[0] for branch in branches)
     assert low.parameter == pytest.approx(88.2932505, rel=1e-9)

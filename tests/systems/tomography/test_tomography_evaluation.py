@@ -43,6 +43,7 @@ def test_an_activation_with_negative_values_is_refused_in_one_line() -> None:
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.exhaustive
 def test_held_out_rays_choose_among_the_settings() -> None:
     geometry = parallel_beam(16, 12, pixel=100 / 16)
     exposure = simulate(jax.random.key(0), random_ellipses(0).integrals(geometry), 3000.0)
