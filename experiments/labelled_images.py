@@ -1,17 +1,22 @@
-"""Digits and MNIST as rows of standardized pixels, and held-out rows of the training images to choose by."""
+"""Digits and MNIST as rows of standardized pixels, held-out rows to choose by, and the streams drawn of them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from actlab.config import ConfigError
 from actlab.data import load_images
 from actlab.data.splits import standardized_digits
-from actlab.systems.continual import Labelled
+from actlab.systems.continual import Labelled, Stream
+from actlab.training import seed_keys
 
 Set = Literal["digits", "mnist", "fashion-mnist"]
 
@@ -39,3 +44,22 @@ def for_choosing(data: Labelled, share: float = 0.2) -> Labelled:
     """The training images alone, the last `share` of them in the place of the test images, which stay unseen."""
     kept = round((1 - share) * data.x.shape[0])
     return Labelled(data.x[:kept], data.y[:kept], data.x[kept:], data.y[kept:])
+
+
+def drawn(make: Callable[[Array, Labelled], Stream], seeds: tuple[int, ...], data: Labelled) -> tuple[Stream, Array]:
+    """One stream a seed, without the images, and one key a seed for what else a run draws: shared by all runs.
+
+    Apart from the runs: the draws are the same for all activations, and most of what there is to compile.
+    """
+
+    def one(key: Array, x: Array, x_test: Array) -> Stream:
+        stream = make(key, Labelled(x, data.y, x_test, data.y_test))
+        return replace(stream, x=None, x_test=None)
+
+    keys = jax.vmap(jax.random.split)(seed_keys(seeds))
+    return jax.jit(jax.vmap(one, in_axes=(0, None, None)))(keys[:, 0], data.x, data.x_test), keys[:, 1]
+
+
+def again(members: tuple[Stream, Array], times: int) -> tuple[Stream, Array]:
+    """All streams and keys, so many times over: once for each setting that is compared on them."""
+    return jax.tree.map(lambda v: jnp.concatenate([v] * times), members)

@@ -44,8 +44,7 @@ from actlab.systems.continual import (
     shrink_and_perturb,
     weights,
 )
-from actlab.training import seed_keys
-from experiments.labelled_images import Set, labelled
+from experiments.labelled_images import Set, again, drawn, labelled
 
 CLASSES = 10
 BLOCKS = 20
@@ -181,27 +180,13 @@ def _runs(
 
 
 def _streams(kind: str, tasks: int, seeds: tuple[int, ...], data: Labelled, config: Config) -> tuple[Stream, Array]:
-    """One stream a seed, without the images, and one key a seed for what else a run draws.
-
-    Apart from the runs: the draws are the same for all activations, and most of what there is to compile.
-    """
-
-    def one(key: Array, x: Array) -> Stream:
-        here = Labelled(x, data.y, x[:1], data.y[:1])
-        stream = STREAMS[kind](key, here, tasks, _length(config, data), 1)
-        return replace(stream, x=None, x_test=None)
-
-    keys = jax.vmap(jax.random.split)(seed_keys(seeds))
-    return jax.jit(jax.vmap(one, in_axes=(0, None)))(keys[:, 0], data.x), keys[:, 1]
+    unseen = Labelled(data.x, data.y, data.x[:1], data.y[:1])  # what a run is judged by is what it learns from
+    return drawn(lambda key, here: STREAMS[kind](key, here, tasks, _length(config, data), 1), seeds, unseen)
 
 
 def _each(values: tuple[float, ...], seeds: int) -> Array:
-    """Each value for every seed, (values * seeds,); the seeds' streams and keys are `_again` as often."""
+    """Each value for every seed, (values * seeds,); the seeds' streams and keys are `again` as often."""
     return jnp.repeat(jnp.asarray(values, jnp.float32), seeds)
-
-
-def _again(streams: tuple[Stream, Array], times: int) -> tuple[Stream, Array]:
-    return jax.tree.map(lambda v: jnp.concatenate([v] * times), streams)
 
 
 def _best(
@@ -209,7 +194,7 @@ def _best(
 ) -> tuple[int, np.ndarray]:
     """Which pair of step size and strength has the best average online accuracy; and those averages in %."""
     seeds = streams[1].shape[0]
-    online = runs(*_again(streams, len(rates)), _each(rates, seeds), _each(strengths, seeds)).online
+    online = runs(*again(streams, len(rates)), _each(rates, seeds), _each(strengths, seeds)).online
     mean = 100 * np.asarray(online, np.float64).reshape(len(rates), -1).mean(1)
     return int(mean.argmax()), mean
 
@@ -295,7 +280,7 @@ def _short(
     measured: list[Measurement] = []
     curves, found = [], {}
     tasks = np.arange(2, config.short_tasks + 1)
-    streams = _again(_streams(kind, config.short_tasks, tuple(range(config.seeds)), data, config), 2)
+    streams = again(_streams(kind, config.short_tasks, tuple(range(config.seeds)), data, config), 2)
     for name in (*config.smooth, *config.sharp):
         both = _each((rates[name], config.common_rate), config.seeds)
         runs = _runs(name, data, config, config.short_tasks, observed=True)

@@ -48,8 +48,7 @@ from actlab.systems.continual import (
     synaptic_intelligence,
     transfer,
 )
-from actlab.training import seed_keys
-from experiments.labelled_images import Set, for_choosing, labelled
+from experiments.labelled_images import Set, again, drawn, for_choosing, labelled
 
 TASKS, CLASSES = 5, 2
 FIRST_CHOOSING_SEED = 5000
@@ -170,15 +169,8 @@ def _runs(
 
 
 def _streams(seeds: tuple[int, ...], data: Labelled) -> tuple[Stream, Array]:
-    """One stream a seed, without the images, and one key a seed for what else a run draws: shared by all runs."""
     lengths = least_rows(data.y, TASKS, CLASSES), least_rows(data.y_test, TASKS, CLASSES)
-
-    def one(key: Array, x: Array, x_test: Array) -> Stream:
-        stream = split(key, Labelled(x, data.y, x_test, data.y_test), TASKS, CLASSES, *lengths)
-        return replace(stream, x=None, x_test=None)
-
-    keys = jax.vmap(jax.random.split)(seed_keys(seeds))
-    return jax.jit(jax.vmap(one, in_axes=(0, None, None)))(keys[:, 0], data.x, data.x_test), keys[:, 1]
+    return drawn(lambda key, here: split(key, here, TASKS, CLASSES, *lengths), seeds, data)
 
 
 def _chosen(
@@ -198,7 +190,7 @@ def _chosen(
     seeds = tuple(range(FIRST_CHOOSING_SEED, FIRST_CHOOSING_SEED + config.choosing_seeds))
     each = jnp.repeat(jnp.asarray(pairs, jnp.float32), len(seeds), 0)
     within = for_choosing(data)
-    members = jax.tree.map(lambda v: jnp.concatenate([v] * len(pairs)), _streams(seeds, within))
+    members = again(_streams(seeds, within), len(pairs))
     runs = _runs(activation, method, scenario, within, config)
     accuracy = np.asarray(runs(members, each[:, 0], each[:, 1]).accuracy, np.float64)
     mean = 100 * accuracy[:, -1].mean(1).reshape(len(pairs), -1).mean(1)
