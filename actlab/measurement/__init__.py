@@ -1,15 +1,16 @@
 """Measurements, figures and claims: the one currency between systems, report and experiments."""
 
-from actlab.measurement.bootstrap import RESAMPLES, bootstrap_interval
+from actlab.measurement.bootstrap import RESAMPLES, bootstrap_interval, stratified_interval
 from actlab.measurement.claim import Claim, Verdict
 from actlab.measurement.cloud import Cloud, Region
 from actlab.measurement.curve import Curve
 from actlab.measurement.evaluation import Evaluation, Figure, System
 from actlab.measurement.heatmap import Heatmap, Line
-from actlab.measurement.measurement import Better, Measurement
+from actlab.measurement.measurement import ROUNDING, Better, Measurement
 
 __all__ = [
     "RESAMPLES",
+    "ROUNDING",
     "Better",
     "Claim",
     "Cloud",
@@ -23,4 +24,5 @@ __all__ = [
     "System",
     "Verdict",
     "bootstrap_interval",
+    "stratified_interval",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
 RESAMPLES = 4000
@@ -20,13 +22,29 @@ def bootstrap_interval(values: np.ndarray, level: float = 0.95) -> tuple[float, 
         the number of seeds beside them.
     """
     values = np.asarray(values, np.float64)
-    if values.size < 2 or not np.all(np.isfinite(values)):
+    return stratified_interval([values], np.mean, level)
+
+
+def stratified_interval(
+    groups: Sequence[np.ndarray], statistic: Callable[..., np.ndarray], level: float = 0.95
+) -> tuple[float, float]:
+    """Percentile-bootstrap interval of a statistic of several groups, each resampled by itself.
+
+    Args:
+        groups: shapes (n,), (m,), ...
+        statistic: (*groups, axis) -> the statistic along the axis.
+        level: coverage aimed at.
+
+    Returns:
+        (low, high); nan where a group has one value, or a value is not finite.
+    """
+    if any(g.size < 2 or not np.all(np.isfinite(g)) for g in groups):
         return float("nan"), float("nan")
     from scipy.stats import bootstrap
 
     result = bootstrap(
-        (values,),
-        np.mean,
+        tuple(groups),
+        statistic,
         confidence_level=level,
         n_resamples=RESAMPLES,
         method="percentile",

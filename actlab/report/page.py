@@ -16,6 +16,7 @@ from actlab.report.facts_table import STANDINGS, fact_lines
 from actlab.report.figures import pictures
 from actlab.report.likeness import legend, likeness
 from actlab.report.palette import Stroke, strokes
+from actlab.report.pooled import DEFINITION, Pooled, multiplicity, pooled
 from actlab.report.profile import Profile
 from actlab.report.results import Results, SystemResults
 from actlab.report.standings import Row, Standings, standings, summary
@@ -64,6 +65,9 @@ def render(results: Results) -> str:
         strokes=found,
         activations=[_activation(a, found) for a in results.activations],
         systems=[_system(results, system, found) for system in results.systems],
+        pooled=[_pooled(line) for line in pooled(results)],
+        pooled_definition=DEFINITION,
+        comparisons=multiplicity(results),
         settings="\n".join(_settings(results.run.settings)),
         standing_notes=STANDINGS,
         resamples=RESAMPLES,
@@ -143,6 +147,18 @@ def _system(results: Results, system: SystemResults, found: dict[str, Stroke]) -
         "notes": _notes(system),
         "unmeasured": [(name, *e.unmeasured) for name, e in everyone.items() if e.unmeasured is not None],
         "absent": [a.name for a in results.activations if a.name not in evaluations],
+    }
+
+
+def _pooled(line: Pooled) -> dict[str, Any]:
+    return {
+        "subject": line.subject,
+        "baseline": line.baseline,
+        "systems": len(line.systems),
+        "runs": line.runs,
+        "left_out": line.left_out,
+        "improvement": line.improvement.parts(),
+        "middle": line.middle.parts(signed=True),
     }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from actlab.measurement import RESAMPLES
 from actlab.report.claims import finding
 from actlab.report.numbers import INFINITY, MINUS
+from actlab.report.pooled import DEFINITION, pooled
 from actlab.report.results import Results, SystemResults
 from actlab.report.sentences import count, estimate_parts, listing, seed_list
 from actlab.report.standings import Standings, standings
@@ -16,6 +17,7 @@ _ESCAPES = {c: f"\\{c}" for c in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
+    "|": r"\textbar{}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     MINUS: "$-$",
@@ -29,7 +31,8 @@ _ESCAPES = {c: f"\\{c}" for c in "&%$#_{}"} | {
 def markdown(results: Results) -> str:
     """Every claim and every measurement of the results, as GitHub-flavoured Markdown."""
     title = results.title or listing([a.name for a in results.subjects] or ["Evaluation"])
-    return "\n".join([f"# {title}", "", *_markdown_claims(results), *_markdown_systems(results), _footing(results), ""])
+    parts = (*_markdown_claims(results), *_markdown_pooled(results), *_markdown_systems(results))
+    return "\n".join([f"# {title}", "", *parts, _footing(results), ""])
 
 
 def latex(results: Results) -> str:
@@ -39,6 +42,7 @@ def latex(results: Results) -> str:
         tables = standings(results, system)
         if tables:
             parts += ["", *_latex_table(results, system, tables)]
+    parts += _latex_pooled(results)
     return "\n".join([*parts, ""])
 
 
@@ -59,6 +63,22 @@ def _markdown_claims(results: Results) -> Iterator[str]:
         cells = (found.claim.verdict, found.statement, found.measured, found.bound)
         yield "| " + " | ".join(map(_cell, cells)) + " |"
     yield ""
+
+
+def _markdown_pooled(results: Results) -> Iterator[str]:
+    lines = pooled(results)
+    if not lines:
+        return
+    yield from (
+        "## All systems together",
+        "",
+        "| pair | better on a seed | middle difference | systems | pairs |",
+    )
+    yield "|---|---:|---:|---:|---:|"
+    for line in lines:
+        pair, middle = f"{line.subject} against {line.baseline}", line.middle.text(signed=True)
+        yield f"| {_cell(pair)} | {line.improvement.text()} | {middle} | {len(line.systems)} | {line.runs} |"
+    yield from ("", DEFINITION, "")
 
 
 def _markdown_systems(results: Results) -> Iterator[str]:
@@ -97,6 +117,21 @@ def _latex_table(results: Results, system: SystemResults, tables: Sequence[Stand
         for label, mean, interval, _, mark in _rows(table):
             mean = rf"\textbf{{{escape(mean)}}}" if mark == "best" else escape(mean)
             yield rf"    {escape(label)} & {mean} & {escape(interval)} \\"
+    yield from (r"    \bottomrule", r"  \end{tabular}", r"\end{table}")
+
+
+def _latex_pooled(results: Results) -> Iterator[str]:
+    lines = pooled(results)
+    if not lines:
+        return
+    yield from ("", r"\begin{table}", r"  \centering", rf"  \caption{{All systems together. {escape(DEFINITION)}}}")
+    yield from (r"  \label{tab:pooled}", r"  \begin{tabular}{lrrrr}", r"    \toprule")
+    yield r"    pair & better on a seed & middle difference & systems & pairs \\"
+    yield r"    \midrule"
+    for line in lines:
+        pair = f"{line.subject} against {line.baseline}"
+        cells = (pair, line.improvement.text(), line.middle.text(signed=True), str(len(line.systems)), str(line.runs))
+        yield f"    {' & '.join(map(escape, cells))} \\\\"
     yield from (r"    \bottomrule", r"  \end{tabular}", r"\end{table}")
 
 
