@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -42,8 +43,10 @@ class Checkpoints:
         import orbax.checkpoint as ocp
 
         self._ocp, self._folder, self._keep, self._best = ocp, folder, keep, best
+        self._torn: Path | None = None
         self._saving: tuple[int, dict[str, str], dict[str, float]] | None = None
-        self._tidied, self._place = False, folder.stat().st_ino
+        # Held open: the number of a deleted folder can be given to the next one, that of an open one cannot.
+        self._tidied, self._place = False, os.open(folder, os.O_RDONLY)
         logging.getLogger("absl").addFilter(_quiet)
         self._checkpointer = ocp.AsyncCheckpointer(
             ocp.StandardCheckpointHandler(),
@@ -118,6 +121,9 @@ class Checkpoints:
             self._finish()
         finally:
             self._checkpointer.close()
+            os.close(self._place)
+            if self._torn is not None:  # once more: threads that were still writing are done now
+                shutil.rmtree(self._torn, ignore_errors=True)
 
     def _seal(self) -> None:
         """Called by Orbax in its own thread of the first process, when all files stand and the step is not yet seen."""
@@ -141,7 +147,8 @@ class Checkpoints:
             self._entries()
         except RunFolderError as gone:
             return gone
-        shutil.rmtree(self._folder / f"{step}{_PARTIAL}", ignore_errors=True)
+        self._torn = self._folder / f"{step}{_PARTIAL}"
+        shutil.rmtree(self._torn, ignore_errors=True)
         kept = ", ".join(map(str, self.steps())) or "none"
         return CheckpointError(
             f"checkpoint {self._folder / str(step)} could not be written ({_first_line(error)}); earlier checkpoints "
@@ -236,7 +243,7 @@ class Checkpoints:
                 _LOG.warning("%s is no checkpoint: moved to %s", entry, self._move_aside(entry.name))
 
     def _entries(self) -> list[Path]:
-        if self._folder.is_dir() and self._folder.stat().st_ino == self._place:
+        if self._folder.is_dir() and os.path.samestat(self._folder.stat(), os.fstat(self._place)):
             return sorted(self._folder.iterdir())
         # TensorStore makes a folder again that it misses: looking whether it is there would not do.
         raise RunFolderError(f"{self._folder} was deleted or replaced while the run wrote to it; start the run again")

@@ -19,6 +19,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Key
 
 from actlab.training.batches import rows
+from actlab.training.cadence import Cadence
 from actlab.training.checkpoint import Checkpoints
 from actlab.training.divergence import Watch, finite_leaves, first_bad_array, refuse_data
 from actlab.training.fit import Fitted, Loss, TrainState, advance, batch_at, begin, gradient, updated
@@ -48,6 +49,7 @@ def train(
     chunk: int = 100,
     keep: int = 3,
     best: str | None = None,
+    save_seconds: float = 2.0,
     resume: bool = False,
     seeds: Sequence[int] = (),
     diverged: Literal["stop", "go on"] = "stop",
@@ -57,7 +59,7 @@ def train(
 ) -> Fitted:
     """Trains as `fit` does (to rounding: a chunk is a program of its own), survives being killed, and says where it is.
 
-    The folder receives `metrics.jsonl` (a line a step) and `checkpoints/` (after every chunk), and is locked meanwhile.
+    The folder receives `metrics.jsonl` (a line a step) and `checkpoints/`, and is locked meanwhile.
     The same call with `resume=True` goes on from the newest sound checkpoint; its final state and metrics equal those
     of an uninterrupted run bit for bit on the same devices, wherever the first one was stopped, and to rounding on
     others. SIGTERM saves at the end of the chunk and raises `Preempted`.
@@ -78,7 +80,9 @@ def train(
         wrt: as for `fit`.
         chunk: steps between two visits of the host.
         keep: latest checkpoints kept.
-        best: the metric whose lowest mean over a chunk marks one more checkpoint to keep.
+        best: the metric whose lowest mean over a chunk marks one more checkpoint to keep; then every chunk is saved.
+        save_seconds: time between two checkpoints, at least; shorter chunks are saved each so many, and the last one
+            always. With 0 after every chunk.
         resume: go on with what the folder holds, or begin where it holds nothing yet.
         seeds: of the members (or of the single run), for messages.
         diverged: "stop" at the first number that is not finite; "go on" with the healthy members, whose numbers do not
@@ -86,7 +90,7 @@ def train(
         mesh: of `make_mesh`; members lie along `ensemble`, the rows of each batch along `data`. By default one device,
             or the devices of all processes where there are several.
         writers: further metric writers, closed at the end.
-        progress: called after every chunk, once its checkpoint is under way.
+        progress: called after every chunk, once its checkpoint, if there is one, is under way.
 
     Returns:
         The final state and the metrics of all steps, as numpy arrays of shape (steps,) or (steps, members).
@@ -96,10 +100,12 @@ def train(
         RunFolderError: the folder cannot be written, is in use, or holds a run and `resume` is false.
         CheckpointError: no sound checkpoint is left, or the newest is of another run, or one cannot be written.
         Preempted: told to stop; saved.
-        ValueError: a mesh that does not divide the members.
+        ValueError: a mesh that does not divide the members; a chunk, steps or save_seconds out of range.
     """
-    if chunk < 1 or steps < 0:
-        raise ValueError(f"train: chunk = {chunk} must be positive and steps = {steps} not negative")
+    if chunk < 1 or steps < 0 or not save_seconds >= 0:
+        raise ValueError(
+            f"train: chunk = {chunk} must be positive, steps = {steps} and save_seconds = {save_seconds} not negative"
+        )
     mapped = key.ndim == 1
     layout = Layout(mesh if mesh is not None or not several() else mesh_for(len(key) if mapped else 1), mapped)
     layout.check(len(key) if mapped else 1)
@@ -117,16 +123,15 @@ def train(
         if first():
             outputs.append(stack.enter_context(closing(JsonLines(folder / METRICS_FILE, done))))
         watch = Watch(seeds, mapped, diverged == "go on")
-        pace = Pace(steps)
-        while True:
-            if preemption.asked():
-                checkpoints.wait()
-                raise stopped(done)
-            if done >= steps:
-                break
-            count = min(chunk, steps - done)
-            before, (current, metrics, finite) = current, program.steps(count)(current, data)
+        pace, cadence = Pace(steps), Cadence(0.0 if best is not None else save_seconds)
+        stop = preemption.asked()
+        ahead = None if stop or done >= steps else program.steps(min(chunk, steps - done))(current, data)
+        while ahead is not None:
+            before, count, (current, metrics, finite) = current, min(chunk, steps - done), ahead
             metrics = {name: np.asarray(v).T for name, v in metrics.items()}  # (steps,) or (steps, members)
+            stop, left = preemption.asked(), steps - done - count
+            # The devices go on while the host writes down what they have done.
+            ahead = None if stop or not left else program.steps(min(chunk, left))(current, data)
             good = watch.good_steps(metrics)
             for writer in outputs:
                 writer.write(done, {name: v[:good] for name, v in metrics.items()})
@@ -136,9 +141,13 @@ def train(
             means = _means(metrics)
             if lock is not None:
                 lock.check()
-            checkpoints.save(done, current, means)
+            if cadence.due() or stop or not left:
+                checkpoints.save(done, current, means)
             if first():
                 progress(Progress(done, steps, pace.seconds_left(done), means))
+        if stop:
+            checkpoints.wait()
+            raise stopped(done)
         record = shared((folder / METRICS_FILE).read_text() if first() else "")
     return Fitted(layout.whole(current), parse_metrics(record), graphdef)
 

@@ -57,6 +57,7 @@ def trained(config, folder, **options):
         steps=config.steps,
         batch_size=16,
         chunk=config.chunk,
+        save_seconds=0.0,
         resume=True,
         seeds=range(config.seeds),
         **options,
