@@ -13,6 +13,7 @@ from actlab.systems.neurons.curve import gate_curve
 from actlab.systems.neurons.cycles import CycleBranch, PhaseResponse, cycle_at, cycle_branch, phase_response, shooting
 from actlab.systems.neurons.design import Boundary, SpikeFit, class_boundary, fit_spikes, spike_times
 from actlab.systems.neurons.firing import Excitability, classify, firing_rate, spike_count
+from actlab.systems.neurons.homoclinic import Homoclinic, homoclinic
 from actlab.systems.neurons.invariant_circle import on_invariant_circle
 from actlab.systems.neurons.models import (
     Channel,
@@ -52,6 +53,7 @@ __all__ = [
     "ExponentialRate",
     "FastInward",
     "Gate",
+    "Homoclinic",
     "HyperbolicRate",
     "LinoidRate",
     "Neuron",
@@ -76,6 +78,7 @@ __all__ = [
     "gate_curve",
     "gate_of_rates",
     "hodgkin_huxley",
+    "homoclinic",
     "hurwitz",
     "impedance",
     "linoid",
