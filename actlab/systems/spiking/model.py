@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Int, Key
 
 from actlab.systems.spiking.encoding import raster
 from actlab.systems.spiking.lif import LIF, lif, run
@@ -153,27 +153,47 @@ class Recipe:
     logit_scale: float = 10.0
 
 
+Encode = Callable[[Array, Array, int], Array]
+"""(key, inputs (batch, units), times) -> spikes (times, batch, units)."""
+
+
+def at_times(key: Key[Array, ""], inputs: Int[Array, "batch units"], times: int) -> Array:
+    """The code of units that spike once, at the times that the inputs are."""
+    del key
+    return raster(inputs, times)
+
+
 def train_classifier(
-    key: Key[Array, ""], data: dict[str, Array], neuron: LIF, recipe: Recipe, *, times: int, classes: int
+    key: Key[Array, ""],
+    data: dict[str, Array],
+    neuron: LIF,
+    recipe: Recipe,
+    *,
+    times: int,
+    classes: int,
+    encode: Encode = at_times,
+    input_rate: float | None = None,
 ) -> Fitted:
-    """Trains a `SpikingNet` on units that spike once: pure, to be vmapped over keys, data and the neuron's leaves.
+    """Trains a `SpikingNet` on coded inputs: pure, to be vmapped over keys, data and the neuron's leaves.
 
     Args:
-        key: of kernels and batches.
-        data: {"times": (samples, units), "y": (samples,)}.
+        key: of kernels, batches and codes.
+        data: {"times": (samples, units), "y": (samples,)}; `times` is whatever `encode` takes.
         neuron: of the hidden layers.
         recipe: of the training.
         times: steps of a trial.
         classes: outputs.
+        encode: from inputs to spikes, drawn anew at each step where it is random; by default inputs are spike times.
+        input_rate: spikes of an input and step, for the size of the kernels; 1 / times by default.
     """
     of_net, of_fit = jax.random.split(key)
     sizes = (data["times"].shape[1], *recipe.hidden, classes)
-    net = SpikingNet(sizes, neuron, key=of_net, readout_decay=recipe.readout_decay, input_rate=1 / times)
+    input_rate = 1 / times if input_rate is None else input_rate
+    net = SpikingNet(sizes, neuron, key=of_net, readout_decay=recipe.readout_decay, input_rate=input_rate)
     graphdef, state = nnx.split(net)
 
     def loss(model: SpikingNet, batch: dict[str, Array], key: Array) -> tuple[Array, dict[str, Array]]:
-        del key
-        output, hidden = model.mean_output(raster(batch["times"], times))
+        output, hidden = model.mean_output(encode(key, batch["times"], times))
         value = optax.softmax_cross_entropy_with_integer_labels(recipe.logit_scale * output, batch["y"]).mean()
         right = jnp.mean(jnp.argmax(output, -1) == batch["y"])
         return value, {"accuracy": right, "rate": jnp.mean(hidden[0])}
@@ -191,7 +211,34 @@ def train_classifier(
     )
 
 
-def accuracy(fitted: Fitted, data: dict[str, Array], times: int) -> Float[Array, ""]:
-    """The share of samples that a trained net classifies right."""
-    output, _ = fitted.model().mean_output(raster(data["times"], times))
-    return jnp.mean(jnp.argmax(output, -1) == data["y"])
+def accuracy(
+    fitted: Fitted,
+    data: dict[str, Array],
+    times: int,
+    *,
+    encode: Encode = at_times,
+    key: Key[Array, ""] | None = None,
+    at_once: int | None = None,
+) -> Float[Array, ""]:
+    """The share of samples that a trained net classifies right.
+
+    Args:
+        fitted: of `train_classifier`.
+        data: as there.
+        times: steps of a trial.
+        encode: as there.
+        key: of a random code.
+        at_once: samples whose spikes are in memory together; all where not given.
+    """
+    model, key = fitted.model(), jax.random.key(0) if key is None else key
+
+    def right(one: tuple[Array, Array, Array]) -> Array:
+        which, inputs, label = one
+        output, _ = model.mean_output(encode(jax.random.fold_in(key, which), inputs[None], times))
+        return jnp.argmax(output[0], -1) == label
+
+    if at_once is None:
+        output, _ = model.mean_output(encode(key, data["times"], times))
+        return jnp.mean(jnp.argmax(output, -1) == data["y"])
+    samples = jnp.arange(len(data["y"])), data["times"], data["y"]
+    return jnp.mean(jax.lax.map(right, samples, batch_size=at_once))
