@@ -1,5 +1,6 @@
 """Real processes on the loopback: one program, stopped together, restarted after a loss, the numbers of one process."""
 
+import contextlib
 import importlib.util
 import json
 import signal
@@ -38,22 +39,40 @@ def one(tmp_path_factory) -> np.ndarray:
     return killed.trained(killed.Config(), tmp_path_factory.mktemp("one")).metrics["loss"]
 
 
+def free_port(low: int = 0, high: int = 1) -> int:
+    """A port that nobody listens on, within [low, high)."""
+    for port in range(low, high):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return probe.getsockname()[1]
+    raise OSError(f"no free port from {low} to {high}")
+
+
+def told_by(scheduler: str, port: int, count: int, i: int) -> dict[str, str]:
+    """What a scheduler writes into the environment of process i, from which JAX reads host, port, count and rank."""
+    if scheduler == "slurm":
+        job = {"SLURM_JOB_ID": str(port), "SLURM_STEP_NODELIST": "127.0.0.1", "SLURM_NTASKS": str(count)}
+        return {**job, "SLURM_PROCID": str(i), "SLURM_LOCALID": str(i)}
+    if scheduler == "open mpi":  # JAX takes the port from the job's number
+        uri = f"{(port - 61_440) * 4096}.0;tcp://127.0.0.1:{port}"
+        job = {"OMPI_MCA_orte_hnp_uri": uri, "OMPI_COMM_WORLD_SIZE": str(count)}
+        return {**job, "OMPI_COMM_WORLD_RANK": str(i), "OMPI_COMM_WORLD_LOCAL_RANK": str(i)}
+    return {}
+
+
 class Group:
     """The processes of one run, each with two devices."""
 
-    def __init__(self, count: int, out: Path, cache: Path, *overrides: str, slurm: bool = False):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+    def __init__(self, count: int, out: Path, cache: Path, *overrides: str, scheduler: str = ""):
+        port = free_port(61_440, 65_536) if scheduler == "open mpi" else free_port()
         env = kill.environment(cache, XLA_FLAGS="--xla_force_host_platform_device_count=2")
         joined = ["--coordinator", f"127.0.0.1:{port}", "--processes", str(count), "--process-id"]
-        words = [*kill.command(out, *overrides), *(["--distributed"] if slurm else joined)]
-        job = {"SLURM_JOB_ID": str(port), "SLURM_STEP_NODELIST": "127.0.0.1", "SLURM_NTASKS": str(count)}
+        words = [*kill.command(out, *overrides), *(["--distributed"] if scheduler else joined)]
         self.out = out
         self.processes = []
         for i in range(count):
-            task = {**job, "SLURM_PROCID": str(i), "SLURM_LOCALID": str(i)} if slurm else {}
-            mine = words if slurm else [*words, str(i)]
+            task = told_by(scheduler, port, count, i)
+            mine = words if scheduler else [*words, str(i)]
             self.processes.append(subprocess.Popen(mine, env={**env, **task}, stdout=PIPE, stderr=PIPE, text=True))
 
     def wait_for_step(self, step: int) -> None:
@@ -136,7 +155,8 @@ def test_four_processes_equal_one_and_two_go_on_where_they_stopped(tmp_path, cac
 
 
 @pytest.mark.exhaustive
-def test_what_slurm_says_is_enough(tmp_path, cache, one) -> None:
-    ended = Group(2, tmp_path, cache, slurm=True).ended()
+@pytest.mark.parametrize("scheduler", ["slurm", "open mpi"])
+def test_what_a_scheduler_says_is_enough(tmp_path, cache, one, scheduler) -> None:
+    ended = Group(2, tmp_path, cache, scheduler=scheduler).ended()
     assert [status for status, *_ in ended] == [0, 0], ended
     np.testing.assert_allclose(numbers(tmp_path), one, rtol=1e-5, atol=1e-6)
