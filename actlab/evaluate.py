@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jax
@@ -28,6 +30,9 @@ from actlab.report import (
     write_whole,
 )
 from actlab.signal import QuadratureError
+
+THREADS = "evaluation"
+"""Of the names of the threads in which systems are evaluated."""
 
 
 @dataclass(frozen=True)
@@ -51,21 +56,6 @@ class Step:
     remaining: float | None
 
 
-@dataclass
-class _Clock:
-    """Expected time to the end from the evaluations timed so far, system by system."""
-
-    seconds: dict[str, list[float]] = field(default_factory=dict)
-
-    def remaining(self, left: Sequence[str]) -> float | None:
-        """Systems not yet timed count as the mean of those that are; the first of each compiles and counts in full."""
-        if not self.seconds:
-            return None
-        mean = {name: float(np.mean(s)) for name, s in self.seconds.items()}
-        unseen = float(np.mean(list(mean.values())))
-        return sum((mean.get(name, unseen) for name in left), 0.0)
-
-
 def evaluate(
     subjects: Sequence[Activation],
     baselines: Sequence[Activation],
@@ -76,6 +66,7 @@ def evaluate(
     store: Path | None = None,
     certificates: Path | None = None,
     keep_going: bool = True,
+    workers: int = 1,
     started: Callable[[str, str], None] = lambda system, subject: None,
     finished: Callable[[Step], None] = lambda step: None,
 ) -> Results:
@@ -94,13 +85,17 @@ def evaluate(
         store: folder in which each finished evaluation is kept and from which it is reused; None keeps nothing.
         certificates: folder into which the certificate of every proof is written; None keeps none.
         keep_going: False raises what makes an evaluation fail.
+        workers: systems evaluated at the same time, each in a thread: a small evaluation is mostly compilation, which
+            one core does. The numbers do not depend on it.
         started: called before each evaluation with system and activation, before a proof with "proof" and activation.
-        finished: called after each.
+        finished: called after each. Neither is called twice at the same time.
 
     Raises:
-        ValueError: no such system, or two activations of one name.
+        ValueError: no such system, two activations of one name, or fewer than one worker.
         ContradictionError: a declared fact is not so.
     """
+    if workers < 1:
+        raise ValueError(f"evaluate: workers = {workers} must be at least 1")
     activations, profiles = [], []
     for number, activation in enumerate((*subjects, *baselines)):
         started("proof", activation.name)
@@ -108,26 +103,90 @@ def evaluate(
         activations.append(known.activation)
         profiles.append(_profile(activation, known, number < len(subjects), certificates))
     plan = [systems.load(name) for name in names]
-    tasks = [(s, a) for s in plan for a in (None, *activations)]
-    clock, found, spent = _Clock(), {}, dict.fromkeys(names, 0.0)
-    for number, (system, activation) in enumerate(tasks):
-        label = "references" if activation is None else activation.name
-        started(system.name, label)
-        kept = None if store is None else store / f"{system.name}-{_digest(system, activation, seeds)}.json"
-        begin = time.perf_counter()
-        evaluation, reused = _reuse_or_run(system, activation, tuple(seeds), kept, keep_going)
-        seconds = time.perf_counter() - begin
-        if not reused and activation is not None:
-            clock.seconds.setdefault(system.name, []).append(seconds)
-        spent[system.name] += seconds
-        found[system.name, label if activation is not None else None] = evaluation
-        left = [s.name for s, a in tasks[number + 1 :] if a is not None]
-        finished(Step(number + 1, len(tasks), system.name, label, 0.0 if reused else seconds, clock.remaining(left)))
+    course = _Course(plan, activations, tuple(seeds), store, keep_going, started, finished, workers)
+    if workers == 1:
+        for system in plan:
+            course.run(system)
+    else:
+        pool = ThreadPoolExecutor(workers, THREADS)
+        try:
+            for done in as_completed([pool.submit(course.run, system) for system in plan]):
+                done.result()
+        finally:
+            course.stop()  # no evaluation is begun after an error or Ctrl-C
+            pool.shutdown(wait=False, cancel_futures=True)
+    found, spent = course.found, course.spent
     gathered = [
         SystemResults.of(s, {a.name: found[s.name, a.name] for a in activations}, found[s.name, None], spent[s.name])
         for s in plan
     ]
     return Results(tuple(profiles), tuple(gathered), run)
+
+
+class _Course:
+    """The evaluations of all systems: what is found, how long it took, and what is said of it meanwhile."""
+
+    def __init__(
+        self,
+        plan: Sequence[System],
+        activations: Sequence[Activation],
+        seeds: tuple[int, ...],
+        store: Path | None,
+        keep_going: bool,
+        started: Callable[[str, str], None],
+        finished: Callable[[Step], None],
+        workers: int,
+    ):
+        self.found: dict[tuple[str, str | None], Evaluation] = {}
+        self.spent = {system.name: 0.0 for system in plan}
+        self._subjects = (None, *activations)
+        self._seeds, self._store, self._keep_going = seeds, store, keep_going
+        self._started, self._finished, self._workers = started, finished, workers
+        self._left = {system.name: len(self._subjects) for system in plan}
+        self._total = sum(self._left.values())
+        self._timed: dict[str, list[float]] = {}
+        self._lock, self._stopped = threading.Lock(), threading.Event()
+
+    def run(self, system: System) -> None:
+        """Evaluates the references, then every activation, in one system."""
+        for activation in self._subjects:
+            if self._stopped.is_set():
+                return
+            label = "references" if activation is None else activation.name
+            with self._lock:
+                self._started(system.name, label)
+            kept = None
+            if self._store is not None:
+                kept = self._store / f"{system.name}-{_digest(system, activation, self._seeds)}.json"
+            begin = time.perf_counter()
+            evaluation, reused = _reuse_or_run(system, activation, self._seeds, kept, self._keep_going)
+            seconds = time.perf_counter() - begin
+            with self._lock:
+                if not reused and activation is not None:
+                    self._timed.setdefault(system.name, []).append(seconds)
+                self.spent[system.name] += seconds
+                self.found[system.name, label if activation is not None else None] = evaluation
+                self._left[system.name] -= 1
+                done = self._total - sum(self._left.values())
+                took = 0.0 if reused else seconds
+                self._finished(Step(done, self._total, system.name, label, took, self._remaining()))
+
+    def stop(self) -> None:
+        """Begins no further evaluation."""
+        self._stopped.set()
+
+    def _remaining(self) -> float | None:
+        """From what was timed so far, system by system; one not yet timed counts as the mean of those that are.
+
+        References are not counted, the first evaluation of each system compiles and counts in full.
+        """
+        if not self._timed:
+            return None
+        mean = {name: float(np.mean(s)) for name, s in self._timed.items()}
+        unseen = float(np.mean(list(mean.values())))
+        counted = {name: min(left, len(self._subjects) - 1) for name, left in self._left.items()}
+        at_once = min(self._workers, max(sum(n > 0 for n in counted.values()), 1))
+        return sum((n * mean.get(name, unseen) for name, n in counted.items()), 0.0) / at_once
 
 
 def _profile(activation: Activation, known: ProvedFacts, subject: bool, certificates: Path | None) -> Profile:

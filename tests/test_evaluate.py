@@ -43,6 +43,34 @@ def test_every_activation_goes_through_every_system_in_order(two_systems) -> Non
     assert steps[-1].remaining == 0.0
 
 
+def test_two_workers_find_what_one_does(two_systems, tmp_path) -> None:
+    steps: list[Step] = []
+    options = {"names": ("first", "second"), "seeds": SEEDS, "run": run_info("x", SEEDS), "finished": steps.append}
+    both = evaluate([al.tanh, al.square], [al.relu], workers=2, store=tmp_path, **options)
+    one, _ = run([al.tanh, al.square], [al.relu])
+    for a, b in zip(both.systems, one.systems, strict=True):
+        assert (a.name, list(a.evaluations)) == (b.name, list(b.evaluations))
+    assert [m.as_json() for s in both.systems for _, m in s.measurements()] == [
+        m.as_json() for s in one.systems for _, m in s.measurements()
+    ]
+    assert [s.done for s in steps] == list(range(1, 9))
+    assert steps[-1].remaining == 0.0
+    assert len(list(tmp_path.iterdir())) == 8
+
+
+def test_an_error_under_two_workers_is_raised_where_asked(two_systems, monkeypatch) -> None:
+    def broken(activation, seeds) -> Evaluation:
+        raise ZeroDivisionError("one over none")
+
+    monkeypatch.setattr(systems, "load", lambda name: System(name, name, "?", "", broken))
+    options = {"names": ("first", "second"), "seeds": SEEDS, "run": run_info("x", SEEDS), "workers": 2}
+    with pytest.raises(ZeroDivisionError):
+        evaluate([al.tanh], [], keep_going=False, **options)
+    assert len(evaluate([al.tanh], [], **options).failures) == 2
+    with pytest.raises(ValueError, match="workers = 0"):
+        evaluate([al.tanh], [], **{**options, "workers": 0})
+
+
 def test_the_remaining_time_is_unknown_until_something_was_timed(two_systems) -> None:
     _, steps = run([al.tanh])
     assert steps[0].remaining is None

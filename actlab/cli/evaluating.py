@@ -24,7 +24,7 @@ def main(arguments: argparse.Namespace) -> int:
 
     Raises:
         ActivationLookupError, NotElementwiseError: an activation that cannot be found or used.
-        ConfigError: an unknown system or fewer than two seeds.
+        ConfigError: an unknown system, fewer than two seeds, or no worker.
         ContradictionError: a declared fact is not so.
         OSError: the output directory is not writable.
     """
@@ -34,6 +34,8 @@ def main(arguments: argparse.Namespace) -> int:
     names = _systems(arguments.systems)
     if arguments.seeds < 2:
         raise ConfigError(f"--seeds {arguments.seeds}: an interval needs at least 2 seeds")
+    if arguments.workers < 1:
+        raise ConfigError(f"--workers {arguments.workers}: at least 1 is needed")
     out = _prepare(arguments.out or _default_out(subjects), arguments.fresh)
     enable_compilation_cache()
     console = Console(stderr=True)
@@ -72,6 +74,7 @@ def _evaluate(
             store=out / "evaluations",
             certificates=out / "certificates",
             keep_going=not arguments.debug,
+            workers=arguments.workers,
             started=progress.started,
             finished=progress.finished,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import threading
 from collections.abc import Sequence
 
 from actlab.cli.parser import build_parser
@@ -55,6 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return importlib.import_module(f"actlab.cli.{arguments.module}").main(arguments)
     except KeyboardInterrupt:
         print("\nactlab: interrupted; the same command continues where it stopped", file=sys.stderr)
+        if any(t.name.startswith("evaluation") for t in threading.enumerate()):
+            sys.stderr.flush()
+            os._exit(130)  # what is under way would be waited for; what is finished is kept already
         return 130
     except BrokenPipeError:  # the reader of our output is gone, as with `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

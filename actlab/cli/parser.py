@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import NoReturn
 
@@ -131,6 +132,13 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--against", metavar="A,B", default="relu,gelu,tanh", help="baselines, comma-separated")
     parser.add_argument("--systems", metavar="S,T", help="only these systems, comma-separated (all where not given)")
     parser.add_argument("--seeds", type=int, metavar="N", default=5, help="seeds of every evaluation")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        default=min(os.cpu_count() or 1, 4),
+        help="systems evaluated at the same time, in threads (default: one a core, at most 4)",
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the report goes (default runs/evaluate-NAMES)")
     parser.add_argument("--fresh", action="store_true", help="compute again what an earlier run left in DIR")
     parser.add_argument("--json", action="store_true", help="print the results as JSON instead of a table")
