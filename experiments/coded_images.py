@@ -34,11 +34,13 @@ from actlab.systems.spiking import (
     surrogate,
     train_classifier,
 )
-from actlab.training import seed_keys
+from actlab.training import over_devices, seed_keys
 
 Set = Literal["digits", "mnist", "fashion-mnist"]
 LATENCY, SHUFFLED, RATE = "latency code", "latency code, times shuffled", "rate code"
 SOURCE = "bar set beforehand; codes of Zenke & Vogels 2021, section 4.1"
+
+MANY_PROCESSES = True
 
 
 @dataclass(frozen=True)
@@ -151,8 +153,7 @@ def _accuracies(code: str, train: dict[str, Array], test: dict[str, Array], conf
         )
         return accuracy(fitted, test, config.times, encode=encode, key=of_test, at_once=config.at_once)
 
-    over_betas = jax.vmap(of_net, (None, 0, None, None))
-    nets = jax.jit(jax.vmap(over_betas, (0, None, None, None)))
+    nets = over_devices(jax.vmap(of_net, (None, 0, None, None)), (0, None, None, None))
     return nets(seed_keys(range(config.seeds)), jnp.asarray(config.betas, jnp.float32), train, test)
 
 

@@ -44,6 +44,7 @@ from actlab.systems.continual import (
     shrink_and_perturb,
     weights,
 )
+from actlab.training import over_devices
 from experiments.labelled_images import Set, again, drawn, labelled
 
 CLASSES = 10
@@ -59,6 +60,8 @@ METHODS: dict[str, tuple[Callable[[Any], Method], tuple[float, ...]]] = {
 KUMAR = "Kumar, Marklund & Van Roy 2024, arXiv:2308.11958, section 5"
 FOLKLORE = "the common claim that smooth activations align task gradients; bar set beforehand"
 STREAMS = {"permuted": permuted, "rotated": rotated}
+
+MANY_PROCESSES = True
 
 
 @dataclass(frozen=True)
@@ -175,7 +178,7 @@ def _runs(
         found = learn(key, stream, classifier, method(strength), optax.adam(rate), schedule, observe)
         return found._replace(parameters=())
 
-    mapped = jax.jit(jax.vmap(one, in_axes=(0, 0, 0, 0, None)))
+    mapped = over_devices(one, (0, 0, 0, 0, None))
     return lambda streams, keys, rates, strengths: mapped(streams, keys, rates, strengths, data.x)
 
 

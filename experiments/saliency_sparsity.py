@@ -28,7 +28,7 @@ from actlab.measurement import Better, Claim, Curve, Figure, Heatmap, Measuremen
 from actlab.systems.saliency import class_score, complexity, gini, gradient, zero_fraction
 from actlab.systems.saliency.contest import CLASSES, unit_slopes
 from actlab.systems.saliency.model import Recipe, untrained
-from actlab.training import advance, begin, seed_keys
+from actlab.training import advance, begin, over_devices, seed_keys
 from experiments.digits import cross_entropy
 
 NEAR = 0.01
@@ -46,6 +46,8 @@ ROWS: tuple[tuple[str, str, str, Better], ...] = (
     ("pixels: Gini index of the map", "gini", "", "neither"),
     ("pixels: entropy of the map", "complexity", "nats", "neither"),
 )
+
+MANY_PROCESSES = True
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ def _program(config: Config) -> Callable[[Key[Array, " seeds"], Activation, dict
         model, steps = _matched(key, f, train, test, config)
         return _maps(model, f, test, config.shown)._replace(steps=steps)
 
-    return jax.jit(jax.vmap(one, (0, None, None, None)))
+    return over_devices(one, (0, None, None, None))
 
 
 def _matched(key: Array, f: Activation, train: dict, test: dict, config: Config) -> tuple[Any, Array]:

@@ -26,7 +26,7 @@ from actlab.data.splits import standardized_set
 from actlab.measurement import Claim, Curve, Measurement
 from actlab.nets import MLP
 from actlab.systems.distillation import derivatives, directions, sizes, soft_and_hard
-from actlab.training import fit, seed_keys
+from actlab.training import fit, over_devices, seed_keys
 from experiments.digits import cross_entropy
 
 CLASSES = 10
@@ -37,6 +37,8 @@ METHODS: dict[str, tuple[float, float]] = {
 }
 """Weight of the labels against soft targets, and of the slopes."""
 SOURCE = "Srinivas & Fleuret 2018, arXiv:1803.00443, table 1"
+
+MANY_PROCESSES = True
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def run(
         raise ValueError(f"images = {config.images}: each must divide the last, {largest}")
     train, test = standardized_set(config.set, config.data)
     keys, seeds = seed_keys(range(config.seeds)), tuple(range(config.seeds))
-    teach = jax.jit(jax.vmap(lambda key, train, test: _teacher(key, config, train, test), (0, None, None)))
+    teach = over_devices(lambda key, train, test: _teacher(key, config, train, test), (0, None, None))
     teachers, teacher_accuracy = teach(keys, train, test)
     report(f"teachers' accuracy {100 * float(jnp.mean(teacher_accuracy)):.2f} %")
     structure = nnx.graphdef(_net(jax.random.key(0), train["x"].shape[1], al.resolve(config.teacher), config))
@@ -103,7 +105,7 @@ def run(
 
             return jax.vmap(jax.vmap(trained, (None, 0)), (0, None))(rows, methods)
 
-        students = jax.jit(jax.vmap(one, (0, 0, None, None)))
+        students = over_devices(one, (0, 0, None, None))
         accuracy = 100 * np.asarray(students(keys, teachers, train, test), np.float64)  # (seeds, images, methods)
         for m, method in enumerate(METHODS):
             report(f"{f.name:10s} {method:24s} " + "  ".join(f"{v:5.1f} %" for v in accuracy[:, :, m].mean(0)))

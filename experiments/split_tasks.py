@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -48,6 +47,7 @@ from actlab.systems.continual import (
     synaptic_intelligence,
     transfer,
 )
+from actlab.training import over_devices
 from experiments.labelled_images import Set, again, drawn, for_choosing, labelled
 
 TASKS, CLASSES = 5, 2
@@ -63,6 +63,8 @@ STRENGTHS: dict[str, tuple[float, ...]] = {
 }
 """To choose from; the other methods have none."""
 VAN_DE_VEN = "van de Ven, Tuytelaars & Tolias 2022, Nature Machine Intelligence 4, table of split MNIST"
+
+MANY_PROCESSES = True
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ def _runs(
         found = learn(key, stream, classifier, _make(method, strength, config), optax.adam(rate), schedule)
         return found._replace(parameters=())
 
-    mapped = jax.jit(jax.vmap(one, in_axes=(0, 0, 0, 0, None, None)))
+    mapped = over_devices(one, (0, 0, 0, 0, None, None))
     return lambda members, rates, strengths: mapped(*members, rates, strengths, data.x, data.x_test)
 
 

@@ -4,7 +4,7 @@ from actlab.training.batches import batch_indices
 from actlab.training.checkpoint import CheckpointError, Checkpoints
 from actlab.training.compilation import enable_compilation_cache
 from actlab.training.divergence import NotFiniteError
-from actlab.training.ensembles import STRATEGIES, ensemble, seed_keys
+from actlab.training.ensembles import STRATEGIES, ensemble, over_devices, seed_keys
 from actlab.training.fit import Fitted, TrainState, advance, begin, fit
 from actlab.training.folder import Lock, RunFolderError, run_folder
 from actlab.training.layout import MEMBERS
@@ -43,6 +43,7 @@ __all__ = [
     "fit",
     "make_mesh",
     "mesh_for",
+    "over_devices",
     "profiled",
     "read_metrics",
     "rows_of_batch",

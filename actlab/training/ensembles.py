@@ -11,7 +11,8 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 from jaxtyping import Array, Key
 
-from actlab.training.mesh import ENSEMBLE, make_mesh, members
+from actlab.training.mesh import ENSEMBLE, everywhere, gathered, make_mesh, members, placed
+from actlab.training.processes import several
 
 STRATEGIES = ("vmap", "jit", "pmap")
 
@@ -33,7 +34,8 @@ def ensemble(
     Args:
         run: a pure function, such as one that builds a model from a key and returns `fit(...)`.
         strategy: "vmap": all members in one program on one device; "jit": that program partitioned over the mesh's
-            ensemble axis, without any communication; "pmap": one copy of it a device, JAX's older way, one process.
+            ensemble axis, without any communication, on all processes' devices where there are several; "pmap": one
+            copy of it a device, JAX's older way, one process.
         mesh: of `make_mesh`; all devices along the ensemble axis by default. Not for "vmap".
         in_axes: 0 or None for each argument of `run`, None for what all members share; () maps all of them.
 
@@ -53,17 +55,31 @@ def ensemble(
     return _Padded(_jit if strategy == "jit" else _pmap, run, mesh, in_axes)
 
 
+def over_devices(run: Callable[..., Any], in_axes: tuple[int | None, ...] = ()) -> Callable[..., Any]:
+    """`ensemble` on whatever there is: one device, all devices of this process, or those of all processes.
+
+    With several processes call it in all of them alike; each receives the whole result.
+    """
+    one = len(jax.devices()) == 1
+    return ensemble(run, "vmap" if one else "jit", in_axes=in_axes)
+
+
 class _Padded:
     """A mapped run whose number of members is filled up to a multiple of the mesh's ensemble axis."""
 
     def __init__(self, make: Callable[..., Any], run: Callable[..., Any], mesh: Mesh, in_axes: tuple[int | None, ...]):
-        self.devices = mesh.shape[ENSEMBLE]
+        self.mesh, self.devices = mesh, mesh.shape[ENSEMBLE]
         self.in_axes = in_axes
         self.compiled = functools.cache(lambda axes: make(run, mesh, axes))
 
     def __call__(self, *arguments: Any) -> Any:
         axes, count = self._axes(arguments)
-        result = self.compiled(axes)(*self._filled(arguments, axes, count))
+        filled = self._filled(arguments, axes, count)
+        if several():
+            where = (members(self.mesh) if axis == 0 else everywhere(self.mesh) for axis in axes)
+            filled = [placed(argument, sharding) for argument, sharding in zip(filled, where, strict=True)]
+        result = self.compiled(axes)(*filled)
+        result = gathered(result, self.mesh) if several() else result
         return result if count % self.devices == 0 else jax.tree.map(lambda leaf: leaf[:count], result)
 
     def lower(self, *arguments: Any) -> Any:

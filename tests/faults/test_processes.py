@@ -63,11 +63,13 @@ def told_by(scheduler: str, port: int, count: int, i: int) -> dict[str, str]:
 class Group:
     """The processes of one run, each with two devices."""
 
-    def __init__(self, count: int, out: Path, cache: Path, *overrides: str, scheduler: str = ""):
+    def __init__(self, count: int, out: Path, cache: Path, *overrides: str, scheduler: str = "", config: str = ""):
         port = free_port(61_440, 65_536) if scheduler == "open mpi" else free_port()
         env = kill.environment(cache, XLA_FLAGS="--xla_force_host_platform_device_count=2")
         joined = ["--coordinator", f"127.0.0.1:{port}", "--processes", str(count), "--process-id"]
-        words = [*kill.command(out, *overrides), *(["--distributed"] if scheduler else joined)]
+        command = kill.command(out, *overrides)
+        command = [str(kill.ROOT / "configs" / config) if config and w.endswith(".toml") else w for w in command]
+        words = [*command, *(["--distributed"] if scheduler else joined)]
         self.out = out
         self.processes = []
         for i in range(count):
@@ -160,3 +162,16 @@ def test_what_a_scheduler_says_is_enough(tmp_path, cache, one, scheduler) -> Non
     ended = Group(2, tmp_path, cache, scheduler=scheduler).ended()
     assert [status for status, *_ in ended] == [0, 0], ended
     np.testing.assert_allclose(numbers(tmp_path), one, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.exhaustive
+def test_seeds_mapped_over_the_devices_of_two_processes_are_those_of_one(tmp_path, cache) -> None:
+    """Three seeds on four devices: one is filled up and dropped again."""
+    small = ("seeds=3", "times=10", "steps=40", "hidden=16", "betas=[10.0]", "floor=0", "gap=100")
+    ended = Group(2, tmp_path / "two", cache, *small, config="spiking/codes.toml").ended()
+    assert [status for status, *_ in ended] == [0, 0], ended
+    ended = Group(1, tmp_path / "one", cache, *small, config="spiking/codes.toml").ended()
+    assert [status for status, *_ in ended] == [0], ended
+    two, one = (json.loads((tmp_path / name / "results.json").read_text())["systems"] for name in ("two", "one"))
+    found = [[m["values"] for m in s["references"]["measurements"]] for s in (*two, *one)]
+    np.testing.assert_allclose(*found, atol=0.6)  # one of 360 images is 0.28 %

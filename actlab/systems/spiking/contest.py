@@ -81,39 +81,43 @@ def trial(key: Key[Array, ""], train: Any, test: Any, neuron: LIF, task: Task) -
     )
 
 
-def sweep(
-    keys: Key[Array, " seeds"], neurons: Callable[[Array, Array], LIF], betas: Any, shares: Any, task: Task
+def sweep_of_seed(
+    key: Key[Array, ""], neurons: Callable[[Array, Array], LIF], betas: Any, shares: Any, task: Task
 ) -> Outcome:
-    """One net for each seed, beta and share of the gradient through the reset, all in one program.
+    """One net for each beta and share of the gradient through the reset, on the same data from the same kernels.
 
     Args:
-        keys: each for data, kernels and batches; nets of one seed differ in nothing but beta and share.
+        key: for data, kernels and batches.
         neurons: (beta, share) -> the neuron.
         betas: shape (betas,).
         shares: of the reset's gradient: 0 detached, 1 attached.
         task: problem and recipe.
 
     Returns:
-        Leaves of shape (seeds, betas, shares).
+        Leaves of shape (betas, shares).
     """
+    of_data, of_net = jax.random.split(key)
+    train, test = draw(of_data, task)
+    one = lambda b, w: trial(of_net, train, test, neurons(b, w), task)  # noqa: E731
+    return jax.vmap(jax.vmap(one, (None, 0)), (0, None))(jnp.asarray(betas), jnp.asarray(shares))
 
-    def of_seed(key: Array) -> Outcome:
-        of_data, of_net = jax.random.split(key)
-        train, test = draw(of_data, task)
-        one = lambda b, w: trial(of_net, train, test, neurons(b, w), task)  # noqa: E731
-        return jax.vmap(jax.vmap(one, (None, 0)), (0, None))(jnp.asarray(betas), jnp.asarray(shares))
 
-    return jax.vmap(of_seed)(keys)
+def sweep(
+    keys: Key[Array, " seeds"], neurons: Callable[[Array, Array], LIF], betas: Any, shares: Any, task: Task
+) -> Outcome:
+    """`sweep_of_seed` of several seeds in one program: leaves of shape (seeds, betas, shares)."""
+    return jax.vmap(lambda key: sweep_of_seed(key, neurons, betas, shares, task))(keys)
+
+
+def control_of_seed(key: Key[Array, ""], neuron: LIF, task: Task) -> Float[Array, ""]:
+    """Accuracy of the same net on data without spike times: chance, or the task is not about time."""
+    of_data, of_net = jax.random.split(key)
+    parts = draw(of_data, task)
+    shuffles = jax.random.split(jax.random.fold_in(key, 1))
+    train, test = (without_times(k, part, task) for k, part in zip(shuffles, parts, strict=True))
+    return trial(of_net, train, test, neuron, task).accuracy
 
 
 def control(keys: Key[Array, " seeds"], neuron: LIF, task: Task) -> Float[Array, " seeds"]:
-    """Accuracy of the same nets on data without spike times: chance, or the task is not about time."""
-
-    def of_seed(key: Array) -> Array:
-        of_data, of_net = jax.random.split(key)
-        parts = draw(of_data, task)
-        shuffles = jax.random.split(jax.random.fold_in(key, 1))
-        train, test = (without_times(k, part, task) for k, part in zip(shuffles, parts, strict=True))
-        return trial(of_net, train, test, neuron, task).accuracy
-
-    return jax.vmap(of_seed)(keys)
+    """`control_of_seed` of several seeds in one program."""
+    return jax.vmap(lambda key: control_of_seed(key, neuron, task))(keys)
