@@ -75,9 +75,9 @@ class _Padded:
     def __call__(self, *arguments: Any) -> Any:
         axes, count = self._axes(arguments)
         filled = self._filled(arguments, axes, count)
-        if several():
-            where = (members(self.mesh) if axis == 0 else everywhere(self.mesh) for axis in axes)
-            filled = [placed(argument, sharding) for argument, sharding in zip(filled, where, strict=True)]
+        lay = placed if several() else jax.device_put  # what comes from another ensemble may lie otherwise
+        where = (members(self.mesh) if axis == 0 else everywhere(self.mesh) for axis in axes)
+        filled = [lay(argument, sharding) for argument, sharding in zip(filled, where, strict=True)]
         result = self.compiled(axes)(*filled)
         result = gathered(result, self.mesh) if several() else result
         return result if count % self.devices == 0 else jax.tree.map(lambda leaf: leaf[:count], result)
