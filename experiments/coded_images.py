@@ -19,8 +19,6 @@ from jaxtyping import Array
 from pydantic import Field
 from sklearn.datasets import load_digits
 
-from actlab.config import ConfigError
-from actlab.data import load_images
 from actlab.measurement import Claim, Curve, Figure, Measurement
 from actlab.systems.spiking import (
     LIF,
@@ -35,8 +33,8 @@ from actlab.systems.spiking import (
     train_classifier,
 )
 from actlab.training import over_devices, seed_keys
+from experiments.labelled_images import Set, read
 
-Set = Literal["digits", "mnist", "fashion-mnist"]
 LATENCY, SHUFFLED, RATE = "latency code", "latency code, times shuffled", "rate code"
 SOURCE = "bar set beforehand; codes of Zenke & Vogels 2021, section 4.1"
 
@@ -113,12 +111,8 @@ def brightness(config: Config) -> tuple[dict[str, Array], dict[str, Array]]:
         x, y = load_digits(return_X_y=True)
         rows = np.random.default_rng(0).permutation(len(x))
         parts = [(x[r] / 16, y[r]) for r in (rows[: len(x) * 4 // 5], rows[len(x) * 4 // 5 :])]
-    elif config.data is None:
-        raise ConfigError(f"set = {config.set!r} is read from files: set data = FOLDER, the folder that holds them")
     else:
-        images = load_images(Path(config.data), config.set)
-        pairs = ((images.x_train, images.y_train), (images.x_test, images.y_test))
-        parts = [(x.reshape(len(x), -1) / 255, y) for x, y in pairs]
+        parts = [(x / 255, y) for x, y in read(config.set, config.data)]
     train, test = ({"times": jnp.asarray(x, jnp.float32), "y": jnp.asarray(y, jnp.int32)} for x, y in parts)
     return train, test
 

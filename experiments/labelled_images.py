@@ -31,13 +31,25 @@ def labelled(name: Set, folder: str | None) -> Labelled:
     if name == "digits":
         train, test = standardized_digits()
         return Labelled(train["x"], np.asarray(train["y"]), test["x"], np.asarray(test["y"]))
+    (train, y), (test, y_test) = read(name, folder)
+    mean, deviation = float(train.mean()), float(train.std())
+    x, x_test = (jnp.asarray((v - np.float32(mean)) / np.float32(deviation)) for v in (train, test))
+    return Labelled(x, y, x_test, y_test)
+
+
+def read(name: Set, folder: str | None) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Training and test images of the user's files, each a row of pixels, with their labels.
+
+    Raises:
+        ConfigError: no folder.
+        DataError: what `load_images` raises.
+    """
     if folder is None:
         raise ConfigError(f"set = {name!r} is read from files: set data = FOLDER, the folder that holds them")
     images = load_images(Path(folder), name)
-    train, test = (v.reshape(len(v), -1) for v in (images.x_train, images.x_test))
-    mean, deviation = float(train.mean()), float(train.std())
-    x, x_test = (jnp.asarray((v - np.float32(mean)) / np.float32(deviation)) for v in (train, test))
-    return Labelled(x, images.y_train, x_test, images.y_test)
+    parts = ((images.x_train, images.y_train), (images.x_test, images.y_test))
+    train, test = ((x.reshape(len(x), -1), y) for x, y in parts)
+    return train, test
 
 
 def for_choosing(data: Labelled, share: float = 0.2) -> Labelled:

@@ -76,7 +76,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _refuse_processes(experiment: ModuleType, arguments: argparse.Namespace) -> None:
-    """An experiment says by `MANY_PROCESSES = True` that it leaves the devices to `train`; others would run N times."""
+    """An experiment says by `MANY_PROCESSES = True` that it leaves the devices to `train` or `over_devices`."""
     if not processes.several():
         return
     if not getattr(experiment, "MANY_PROCESSES", False):

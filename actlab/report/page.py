@@ -53,6 +53,7 @@ def render(results: Results) -> str:
     template = _environment().get_template("report.html.j2")
     styles = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     found = strokes(results)
+    cards = [_system(results, system, found) for system in results.systems]
     return template.render(
         results=results,
         run=results.run,
@@ -64,10 +65,10 @@ def render(results: Results) -> str:
         gauge_height=claims.HEIGHT,
         strokes=found,
         activations=[_activation(a, found) for a in results.activations],
-        systems=[_system(results, system, found) for system in results.systems],
+        systems=cards,
         pooled=[_pooled(line) for line in pooled(results)],
         pooled_definition=DEFINITION,
-        comparisons=multiplicity(results),
+        comparisons=multiplicity(table["standings"] for card in cards for table in card["tables"]),
         settings="\n".join(_settings(results.run.settings)),
         standing_notes=STANDINGS,
         resamples=RESAMPLES,

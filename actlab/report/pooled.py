@@ -9,6 +9,7 @@ probability of improvement, interquartile mean; here paired by seed).
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,7 @@ from actlab.measurement import ROUNDING, Measurement, stratified_interval
 from actlab.report.numbers import number
 from actlab.report.results import Results, SystemResults
 from actlab.report.sentences import TOGETHER, count
-from actlab.report.standings import standings
+from actlab.report.standings import Standings
 
 DEFINITION = (
     "Pooled are the headline quantities of the systems in which both were measured on shared seeds. Better on a seed: "
@@ -82,7 +83,7 @@ class Pooled:
 
 def pooled(results: Results) -> tuple[Pooled, ...]:
     """Each subject against each baseline, where at least two systems can be pooled."""
-    headlines = {s.title: _headline(results, s) for s in results.systems}
+    headlines = {s.title: _headline(s) for s in results.systems}
     found = []
     for subject in results.subjects:
         for baseline in results.baselines:
@@ -98,9 +99,8 @@ def pooled(results: Results) -> tuple[Pooled, ...]:
     return tuple(found)
 
 
-def multiplicity(results: Results) -> str:
+def multiplicity(tables: Iterable[Standings]) -> str:
     """How many comparisons the page makes, and how many chance alone would show; empty where it makes none."""
-    tables = [table for system in results.systems for table in standings(results, system)]
     outcomes = [v.outcome for table in tables for row in table.rows for v in row.verdicts]
     decided = sum(o in ("better", "worse", "higher", "lower") for o in outcomes)
     made = decided + outcomes.count("open")
@@ -113,13 +113,11 @@ def multiplicity(results: Results) -> str:
     )
 
 
-def _headline(results: Results, system: SystemResults) -> dict[str, Measurement]:
+def _headline(system: SystemResults) -> dict[str, Measurement]:
     """The first quantity of a system that says which direction is good, by the activation that it belongs to."""
-    for table in standings(results, system):
-        if table.rows[0].measurement.better != "neither":
-            owned = [(row.owner, row.measurement) for row in table.rows if row.owner is not None]
-            return dict(reversed(owned))  # of several rows of one activation the first
-    return {}
+    owned = [(owner, m) for owner, m in system.measurements() if owner is not None and m.better != "neither"]
+    first = [(owner, m) for owner, m in owned if (m.name, m.unit) == (owned[0][1].name, owned[0][1].unit)]
+    return dict(reversed(first))  # of several of one activation the first
 
 
 def _pairs(mine: Measurement, theirs: Measurement) -> Float[np.ndarray, "seeds 2"]:

@@ -68,18 +68,13 @@ class _Padded:
     """A mapped run whose number of members is filled up to a multiple of the mesh's ensemble axis."""
 
     def __init__(self, make: Callable[..., Any], run: Callable[..., Any], mesh: Mesh, in_axes: tuple[int | None, ...]):
-        self.mesh, self.devices = mesh, mesh.shape[ENSEMBLE]
+        self.devices = mesh.shape[ENSEMBLE]
         self.in_axes = in_axes
         self.compiled = functools.cache(lambda axes: make(run, mesh, axes))
 
     def __call__(self, *arguments: Any) -> Any:
         axes, count = self._axes(arguments)
-        filled = self._filled(arguments, axes, count)
-        lay = placed if several() else jax.device_put  # what comes from another ensemble may lie otherwise
-        where = (members(self.mesh) if axis == 0 else everywhere(self.mesh) for axis in axes)
-        filled = [lay(argument, sharding) for argument, sharding in zip(filled, where, strict=True)]
-        result = self.compiled(axes)(*filled)
-        result = gathered(result, self.mesh) if several() else result
+        result = self.compiled(axes)(*self._filled(arguments, axes, count))
         return result if count % self.devices == 0 else jax.tree.map(lambda leaf: leaf[:count], result)
 
     def lower(self, *arguments: Any) -> Any:
@@ -109,9 +104,16 @@ class _Padded:
 def _jit(run: Callable[..., Any], mesh: Mesh, axes: tuple[int | None, ...]) -> Callable[..., Any]:
     # spmd_axis_name: a sharding constraint inside the run (of rows over `data`) keeps the members apart.
     mapped = jax.vmap(run, in_axes=axes, spmd_axis_name=ENSEMBLE)
-    shared = jax.NamedSharding(mesh, jax.P())
-    shardings = tuple(members(mesh) if axis == 0 else shared for axis in axes)
-    return jax.jit(mapped, in_shardings=shardings, out_shardings=members(mesh))
+    shardings = tuple(members(mesh) if axis == 0 else everywhere(mesh) for axis in axes)
+    program = jax.jit(mapped, in_shardings=shardings, out_shardings=members(mesh))
+
+    def call(*arguments: Any) -> Any:
+        lay = placed if several() else jax.device_put  # what comes from another ensemble may lie otherwise
+        result = program(*map(lay, arguments, shardings))
+        return gathered(result, mesh) if several() else result
+
+    call.lower = program.lower  # pyright: ignore[reportFunctionMemberAccess]
+    return call
 
 
 def _pmap(run: Callable[..., Any], mesh: Mesh, axes: tuple[int | None, ...]) -> Callable[..., Any]:

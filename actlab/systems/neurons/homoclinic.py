@@ -11,10 +11,10 @@ import numpy as np
 from jaxtyping import Array
 from scipy.optimize import root_scalar
 
-from actlab.dynamics import CycleError, rk4_step
+from actlab.dynamics import CycleError
 from actlab.systems.neurons.bifurcations import equilibria
 from actlab.systems.neurons.conductance import Neuron
-from actlab.systems.neurons.invariant_circle import RISE
+from actlab.systems.neurons.invariant_circle import RISE, rises
 
 AWAY = 1e-4
 """mV from the saddle at which the orbit starts: it is within the square of this of the unstable manifold."""
@@ -76,7 +76,7 @@ def _search(saddle: _Saddle, low: float, high: float, duration: float, tolerance
     def fires(current: float) -> bool:
         neuron, (voltage, _, out) = saddle.neuron, saddle.at(current)
         start = neuron.state(jnp.asarray(voltage, jnp.float64)) + AWAY * out
-        return bool(_rises(neuron, jnp.asarray(current), start, voltage + RISE, step, round(duration / step)) > 1)
+        return bool(rises(neuron, jnp.asarray(current), start, voltage + RISE, step, round(duration / step)) > 1)
 
     at_low, at_high = fires(low), fires(high)
     if at_low == at_high:
@@ -135,20 +135,3 @@ def _current(neuron: Neuron, voltage: Array) -> Array:
 @jax.jit
 def _jacobian(neuron: Neuron, current: Array, state: Array) -> Array:
     return jax.jacfwd(lambda y: neuron.field(current)(0.0, y))(state)
-
-
-@jax.jit
-def _rises(neuron: Neuron, current: Array, start: Array, level: Array, step: Array, steps: Array) -> Array:
-    """How often the voltage rises through the level, two at most."""
-    field = neuron.field(current)
-
-    def go(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        n, state, rises = carry
-        after = rk4_step(field, 0.0, state, step)
-        return n + 1, after, rises + ((state[0] < level) & (after[0] >= level))
-
-    def goes_on(carry: tuple[Array, Array, Array]) -> Array:
-        return (carry[0] < steps) & (carry[2] < 2)
-
-    zero = jnp.zeros((), jnp.int32)
-    return jax.lax.while_loop(goes_on, go, (zero, start, zero))[2]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from actlab.dynamics import CycleError, rk4_fold
+from actlab.dynamics import CycleError, rk4_step
 from actlab.systems.neurons.bifurcations import Bifurcation
 from actlab.systems.neurons.conductance import Neuron
 
@@ -38,19 +36,22 @@ def on_invariant_circle(
         # The equilibria's curve touches the direction in which the orbit leaves.
         begun = neuron.state(jnp.asarray(saddle_node.voltage + 1.0, jnp.float64))
         current = jnp.asarray(saddle_node.current, jnp.float64)
-        rises = int(_rises(round(duration / step), neuron, current, begun, saddle_node.voltage + RISE, step))
-    return rises == 1
+        count = int(rises(neuron, current, begun, saddle_node.voltage + RISE, step, round(duration / step)))
+    return count == 1
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _rises(steps: int, neuron: Neuron, current: Array, begun: Array, level: Array, step: Array) -> Array:
-    """How often the voltage rises through the level."""
+@jax.jit
+def rises(neuron: Neuron, current: Array, start: Array, level: Array, step: Array, steps: Array) -> Array:
+    """How often the voltage rises through the level, two at most."""
+    field = neuron.field(current)
 
-    def observe(seen: tuple[Array, Array], time: Array, state: Array, rate: Array) -> tuple[Array, Array]:
-        del time, rate
-        last, count = seen
-        return state[0], count + ((last < level) & (state[0] >= level))
+    def go(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        n, state, count = carry
+        after = rk4_step(field, 0.0, state, step)
+        return n + 1, after, count + ((state[0] < level) & (after[0] >= level))
 
-    times = jnp.arange(steps + 1, dtype=begun.dtype) * step
+    def goes_on(carry: tuple[Array, Array, Array]) -> Array:
+        return (carry[0] < steps) & (carry[2] < 2)
+
     zero = jnp.zeros((), jnp.int32)
-    return rk4_fold(neuron.field(current), begun, times, observe, (begun[0], zero))[1][1]
+    return jax.lax.while_loop(goes_on, go, (zero, start, zero))[2]
