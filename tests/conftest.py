@@ -17,6 +17,7 @@ jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)  # small pr
 # optimizations. Rounding, bitwise equality and whole trainings are tested as users run them.
 QUICKLY_COMPILED = (
     "tests/bounds/test_networks.py",
+    "tests/experiments/test_coded_images_experiment.py",
     "tests/experiments/test_continual_experiment.py",
     "tests/experiments/test_distillation_experiments.py",
     "tests/experiments/test_sparsity_experiment.py",
@@ -39,6 +40,7 @@ QUICKLY_COMPILED = (
     "tests/systems/uncertainty/test_positive_and_count_heads.py",
     "tests/systems/uncertainty/test_uncertainty_evaluation.py",
     "tests/systems/uncertainty/test_uncertainty_gaussian.py",
+    "tests/test_documents.py",
 )
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"

@@ -91,19 +91,16 @@ STEP = 1e-5
 
 def portrait(act: al.Elementary, x) -> dict:
     """f, f', f'', f''', the autodiff of the raw formula, and central differences."""
-
-    def difference(f):
-        return (f(x + STEP) - f(x - STEP)) / (2 * STEP)
-
+    near = jnp.stack([x, x + STEP, x - STEP])  # each formula once, at all three: a third of the program to compile
+    found = {"range": act(near), "slope": act.slope(near), "curvature": act.curvature(near)}
+    differences = {name: (after - before) / (2 * STEP) for name, (_, after, before) in found.items()}
     return {
-        "range": act(x),
-        "slope": act.slope(x),
-        "curvature": act.curvature(x),
+        **{name: values[0] for name, values in found.items()},
         "third": derivative(act.curvature, x),
         "autodiff": derivative(raw(act), x),
-        "slope by differences": difference(act),
-        "curvature by differences": difference(act.slope),
-        "third by differences": difference(act.curvature),
+        "slope by differences": differences["range"],
+        "curvature by differences": differences["slope"],
+        "third by differences": differences["curvature"],
     }
 
 
