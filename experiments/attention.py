@@ -26,9 +26,12 @@ from actlab.systems.attention.mixers import WEIGHTS
 from actlab.systems.attention.model import Batch, Judged, Recipe, Task, judge, train
 from actlab.systems.attention.passages import Passages
 from actlab.systems.attention.recall import Recall
+from actlab.training import over_devices, seed_keys
 
 VALIDATED, TESTED = 20_000, 30_000
 """Seeds of the recall sequences to choose and to judge by; training draws from keys of its own."""
+
+MANY_PROCESSES = True
 
 
 @dataclass(frozen=True)
@@ -117,12 +120,13 @@ def _gated(opened: Gate, config: Config, data: Sequences, seeds: tuple[int, ...]
     """On validation and test sequences, leaves of shape (temperatures, seeds)."""
     options = {"scale": config.scale, "trained": config.trained}
 
-    def one(temperature: Array, key: Array) -> tuple[Judged, Judged]:
+    def one(key: Array, temperature: Array) -> tuple[Judged, Judged]:
         model = train(key, opened.at(temperature), data.task, config.recipe, **options).model()
         return judge(model, data.val), judge(model, data.test)
 
-    both = jax.jit(jax.vmap(jax.vmap(one, (None, 0)), (0, None)))
-    return jax.tree.map(np.asarray, both(jnp.asarray(config.temperatures), _keys(seeds)))
+    of_seed = over_devices(jax.vmap(one, (None, 0)), (0, None))
+    found = of_seed(seed_keys(seeds), jnp.asarray(config.temperatures))
+    return jax.tree.map(lambda leaf: np.asarray(leaf).swapaxes(0, 1), found)
 
 
 def _trained(attention: str, config: Config, data: Sequences, seeds: tuple[int, ...]) -> tuple[Judged, Judged]:
@@ -130,11 +134,7 @@ def _trained(attention: str, config: Config, data: Sequences, seeds: tuple[int, 
         model = train(key, attention, data.task, config.recipe).model()
         return judge(model, data.val), judge(model, data.test)
 
-    return jax.tree.map(np.asarray, jax.jit(jax.vmap(one))(_keys(seeds)))
-
-
-def _keys(seeds: tuple[int, ...]) -> Array:
-    return jnp.stack([jax.random.key(s) for s in seeds])
+    return jax.tree.map(np.asarray, over_devices(one)(seed_keys(seeds)))
 
 
 def _at(judged: Judged, i: int) -> Judged:

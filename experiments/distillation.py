@@ -20,9 +20,11 @@ import actlab.activations as al
 from actlab.measurement import Claim, Curve, Measurement
 from actlab.systems.distillation import Recipe, capability, contest
 from actlab.systems.distillation.evaluation import MATCHED, TITLE, WHAT
-from actlab.training import seed_keys
+from actlab.training import over_devices, seed_keys
 
 SOURCE = "Czarnecki et al. 2017, arXiv:1706.04859; bars set beforehand"
+
+MANY_PROCESSES = True
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def run(
             report(f"{f.name}: curvature cannot be matched, its error will be exactly 1: {known.because}")
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            errors = [np.asarray(e, np.float64) for e in contest(f, recipe)(seed_keys(seeds))]
+            errors = [np.asarray(e, np.float64) for e in over_devices(contest(f, recipe))(seed_keys(seeds))]
         report(f"{f.name:12s} " + " | ".join("  ".join(f"{e[:, o].mean():8.2e}" for e in errors) for o in range(3)))
         for what, table in zip(WHAT, errors, strict=True):
             axis, x_label = np.arange(3), "derivatives matched: 0 none, 1 slopes, 2 curvature too"

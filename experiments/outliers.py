@@ -27,10 +27,12 @@ from actlab.systems.outliers.heads import is_bounded
 from actlab.systems.outliers.losses import LOSSES, huber, mse
 from actlab.systems.outliers.model import Recipe
 from actlab.systems.outliers.peers import peer_errors
-from actlab.training import seed_keys
+from actlab.training import over_devices, seed_keys
 
 OURS, SQUARED, WARM, CHOSEN = "tukey, shorth start", "mse", "tukey, huber start", "tukey, best of both starts"
 SOURCE = "baselines of scikit-learn on the same rows; bars set beforehand"
+
+MANY_PROCESSES = True
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def run(
     arms = _arms(config)
     report(f"{len(arms)} ways to fit x {len(config.fractions)} fractions x {len(seeds)} seeds in one program")
     fits = contest(al.as_activation(config.activation), arms, split, config.fractions, kind=config.kind)
-    outcomes = fits(seed_keys(seeds))
+    outcomes = over_devices(fits)(seed_keys(seeds))
     errors = {name: np.asarray(o.error, np.float64) for name, o in outcomes.items()}
     errors[CHOSEN] = best_by_trimmed(outcomes[OURS], outcomes[WARM])
     if config.baselines:

@@ -27,6 +27,8 @@ from actlab.systems.oversmoothing.problem import Problem
 
 MEASURES = ("test accuracy", "Dirichlet energy", "effective rank", "distance to rank one")
 
+MANY_PROCESSES = True
+
 
 @dataclass(frozen=True)
 class Config:

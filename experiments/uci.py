@@ -35,8 +35,10 @@ from actlab.systems.uncertainty import (
     usual_softplus,
 )
 from actlab.systems.uncertainty.model import adversarial_nll, fit_gaussian, noisy_beta_nll
-from actlab.training import ensemble
+from actlab.training import over_devices, processes
 from experiments.uci_table import OURS, PUBLISHED, THEIRS, table, write
+
+MANY_PROCESSES = True
 
 Name = Literal["boston", "concrete", "energy", "kin8nm", "naval", "power", "protein", "wine", "yacht"]
 
@@ -60,7 +62,6 @@ class Config:
         baseline: also re-run Deep Ensembles: softplus + 1e-6, batches of 100, adversarial inputs at 1 % of the range.
         baseline_rates: its learning rates to choose from; constant in time.
         seed: of initializations, batches and noise.
-        strategy: how the ensemble is laid out: one device, a mesh of them, or one replica a device; the same numbers.
     """
 
     folder: str = "data/uci"
@@ -77,7 +78,6 @@ class Config:
     baseline: bool = True
     baseline_rates: tuple[Annotated[float, Field(gt=0)], ...] = (0.01, 0.03, 0.1)
     seed: int = 0
-    strategy: Literal["vmap", "jit", "pmap"] = "vmap"
 
     def __post_init__(self) -> None:
         if not (self.sets and self.noise and self.learning_rate and self.baseline_rates):
@@ -153,8 +153,7 @@ def train(method: Method, splits: Split, values: np.ndarray, config: Config) -> 
         members = jax.vmap(method.run, in_axes=(0, None, None), out_axes=-1)
         return jax.vmap(members, in_axes=(None, None, 0))(keys, split, values)
 
-    run = ensemble(of_split, strategy=config.strategy)
-    return run(keys, jax.tree.map(jnp.asarray, splits), jnp.asarray(values, jnp.float32))
+    return over_devices(of_split)(keys, jax.tree.map(jnp.asarray, splits), jnp.asarray(values, jnp.float32))
 
 
 def choose(method: Method, data: list[Split], config: Config) -> np.ndarray:
@@ -257,7 +256,7 @@ def run(
         found, drawn = run_set(name, config, report)
         measured += found
         curves += drawn
-        if out is not None:
+        if out is not None and processes.first():
             write(out / "uci.csv", table(config.sets[: i + 1], measured))
     decided = [claim for name in config.sets for claim in claims(name, measured)]
     level = sum(c.measurement.mean <= 0.0 for c in decided if "as published" in c.statement)

@@ -6,9 +6,13 @@ import json
 import signal
 import socket
 import subprocess
+import sys
 import time
+from collections.abc import Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from subprocess import PIPE
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -57,13 +61,28 @@ def told_by(scheduler: str, port: int, count: int, i: int) -> dict[str, str]:
         uri = f"{(port - 61_440) * 4096}.0;tcp://127.0.0.1:{port}"
         job = {"OMPI_MCA_orte_hnp_uri": uri, "OMPI_COMM_WORLD_SIZE": str(count)}
         return {**job, "OMPI_COMM_WORLD_RANK": str(i), "OMPI_COMM_WORLD_LOCAL_RANK": str(i)}
+    if scheduler == "tpu pod":
+        return {"JAX_FORCE_TPU_INIT": "1", "GCE_METADATA_IP": f"127.0.0.1:{port}"}
     return {}
+
+
+# JAX does not ask for a TPU host's metadata where it finds no chip.
+ON_A_POD = "import os, sys, jax; del os.environ['TPU_SKIP_MDS_QUERY']; from actlab.cli import main; sys.exit(main())"
 
 
 class Group:
     """The processes of one run, each with two devices."""
 
-    def __init__(self, count: int, out: Path, cache: Path, *overrides: str, scheduler: str = "", config: str = ""):
+    def __init__(
+        self,
+        count: int,
+        out: Path,
+        cache: Path,
+        *overrides: str,
+        scheduler: str = "",
+        config: str = "",
+        hosts: Sequence[ThreadingHTTPServer] = (),
+    ):
         port = free_port(61_440, 65_536) if scheduler == "open mpi" else free_port()
         env = kill.environment(cache, XLA_FLAGS="--xla_force_host_platform_device_count=2")
         joined = ["--coordinator", f"127.0.0.1:{port}", "--processes", str(count), "--process-id"]
@@ -73,8 +92,10 @@ class Group:
         self.out = out
         self.processes = []
         for i in range(count):
-            task = told_by(scheduler, port, count, i)
+            task = told_by(scheduler, hosts[i].server_port if hosts else port, count, i)
             mine = words if scheduler else [*words, str(i)]
+            if scheduler == "tpu pod":
+                mine = [sys.executable, "-c", ON_A_POD, *mine[3:]]  # of python -m actlab
             self.processes.append(subprocess.Popen(mine, env={**env, **task}, stdout=PIPE, stderr=PIPE, text=True))
 
     def wait_for_step(self, step: int) -> None:
@@ -156,22 +177,63 @@ def test_four_processes_equal_one_and_two_go_on_where_they_stopped(tmp_path, cac
     np.testing.assert_allclose(numbers(tmp_path / "moved"), one, rtol=1e-5, atol=1e-6)
 
 
+def metadata(processes: int, process: int) -> ThreadingHTTPServer:
+    """What the metadata server of a TPU host says: how many hosts the slice has, and which one this is."""
+    attributes = {
+        "agent-worker-number": str(process),
+        "worker-network-endpoints": ",".join(f"host:{i}:127.0.0.1" for i in range(processes)),
+        "tpu-env": "ACCELERATOR_TYPE: 'v5litepod-8'\n",
+    }
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            told = attributes.get(self.path.rpartition("/attributes/")[2])
+            self.send_response(404 if told is None else 200)
+            self.end_headers()
+            self.wfile.write((told or "").encode())
+
+        def log_message(self, *words: object) -> None:
+            pass
+
+    return ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+
+
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("scheduler", ["slurm", "open mpi"])
+@pytest.mark.parametrize("scheduler", ["slurm", "open mpi", "tpu pod"])
 def test_what_a_scheduler_says_is_enough(tmp_path, cache, one, scheduler) -> None:
-    ended = Group(2, tmp_path, cache, scheduler=scheduler).ended()
+    with contextlib.ExitStack() as stack:
+        hosts = [stack.enter_context(metadata(2, i)) for i in range(2)] if scheduler == "tpu pod" else []
+        for host in hosts:
+            Thread(target=host.serve_forever, daemon=True).start()
+            stack.callback(host.shutdown)
+        ended = Group(2, tmp_path, cache, scheduler=scheduler, hosts=hosts).ended()
     assert [status for status, *_ in ended] == [0, 0], ended
     np.testing.assert_allclose(numbers(tmp_path), one, rtol=1e-5, atol=1e-6)
 
 
+MAPPED = {
+    "spiking/codes.toml": ("times=10", "steps=40", "hidden=16", "betas=[10.0]"),
+    "outliers/diabetes.toml": ("steps=40", "fractions=[0.2]", "errors_at_most=[9.0]", "baselines=false"),
+    "attention/recall.toml": ("recipe.steps=20", "judged=32", "attentions=['softmax']", "temperatures=[1.0]"),
+    "distillation/reference.toml": ("activations=['tanh']", "steps=40", "points=20"),
+    "oversmoothing/gcn2.toml": ("data=karate", "recipe.epochs=60"),
+}
+
+LEAST = {"spiking/codes.toml": 100 / 360, "attention/recall.toml": 100 / 256, "oversmoothing/gcn2.toml": 100 / 10}
+"""What one image, answer or node counts in per cent of accuracy."""
+
+
 @pytest.mark.exhaustive
-def test_seeds_mapped_over_the_devices_of_two_processes_are_those_of_one(tmp_path, cache) -> None:
-    """Three seeds on four devices: one is filled up and dropped again."""
-    small = ("seeds=3", "times=10", "steps=40", "hidden=16", "betas=[10.0]", "floor=0", "gap=100")
-    ended = Group(2, tmp_path / "two", cache, *small, config="spiking/codes.toml").ended()
-    assert [status for status, *_ in ended] == [0, 0], ended
-    ended = Group(1, tmp_path / "one", cache, *small, config="spiking/codes.toml").ended()
-    assert [status for status, *_ in ended] == [0], ended
-    two, one = (json.loads((tmp_path / name / "results.json").read_text())["systems"] for name in ("two", "one"))
-    found = [[m["values"] for m in s["references"]["measurements"]] for s in (*two, *one)]
-    np.testing.assert_allclose(*found, atol=0.6)  # one of 360 images is 0.28 %
+@pytest.mark.parametrize("config", MAPPED)
+def test_seeds_mapped_over_the_devices_of_two_processes_are_those_of_one(tmp_path, cache, config) -> None:
+    """Three seeds on four devices: one is filled up and dropped again. Claims of so short a training may fail."""
+    found = []
+    for processes in (2, 1):
+        out = tmp_path / str(processes)
+        ended = Group(processes, out, cache, "seeds=3", *MAPPED[config], config=config).ended()
+        assert {status for status, *_ in ended} <= {0, 1}, ended
+        (system,) = json.loads((out / "results.json").read_text())["systems"]
+        found.append([m["values"] for m in system["references"]["measurements"]])
+    assert all(np.shape(values) == (3,) for values in found[0])
+    for two, one in zip(*found, strict=True):
+        np.testing.assert_allclose(two, one, rtol=1e-3, atol=1e-4 + 1.1 * LEAST.get(config, 0.0))

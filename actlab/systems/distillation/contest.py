@@ -1,4 +1,4 @@
-"""Students of one activation under values, slopes and curvature of the same teachers: one program for all seeds."""
+"""Students of one activation under values, slopes and curvature of the same teacher."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ from actlab.systems.distillation.model import REFERENCE, Recipe, distilled, poin
 
 def contest(
     activation: Any, recipe: Recipe = REFERENCE, orders: tuple[int, ...] = (0, 1, 2)
-) -> Callable[[Key[Array, " seeds"]], Errors]:
-    """Keys of seeds -> relative errors, each of shape (seeds, orders): teacher, points and student from the seed."""
+) -> Callable[[Key[Array, ""]], Errors]:
+    """A pure function of a seed's key, to map over seeds: relative errors, each of shape (orders,).
+
+    Teacher, points and student are drawn by the key.
+    """
     f: Activation = al.as_activation(activation)
 
     def one(key: Array) -> Errors:
@@ -30,4 +33,4 @@ def contest(
         ]
         return jax.tree.map(lambda *v: jnp.stack(v), *found)
 
-    return jax.jit(jax.vmap(one))
+    return one

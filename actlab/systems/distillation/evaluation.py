@@ -34,7 +34,7 @@ def evaluate(activation: Any, seeds: Sequence[int], recipe: Recipe = STANDARD) -
     """
     activation, seeds = al.as_activation(activation), tuple(int(s) for s in seeds)
     known = capability(activation)
-    errors = contest(activation, recipe)(seed_keys(seeds))
+    errors = jax.jit(jax.vmap(contest(activation, recipe)))(seed_keys(seeds))
     tables = [np.asarray(e, np.float64) for e in errors]
     notes = [_foretold(known.jacobian, known.hessian, known.because)]
     if known.hessian:

@@ -119,7 +119,7 @@ def contest(
     kind: Kind = "one-sided",
     label_sizes: Sequence[float] = (),
 ) -> Callable[[Any], dict[str, Outcome]]:
-    """One compiled program: every arm, every fraction of wrong rows, every key.
+    """A pure function of a seed's key, to map over seeds: every arm on every fraction of wrong rows.
 
     Args:
         activation: of the hidden layers.
@@ -130,7 +130,7 @@ def contest(
         label_sizes: further cases in which one label alone is wrong, by so many deviations; they follow the fractions.
 
     Returns:
-        A function of keys, shape (seeds,), to {arm: `Outcome`, leaves of shape (seeds, cases, ...)}.
+        A function of a key to {arm: `Outcome`, leaves of shape (cases, ...)}.
     """
 
     def one_seed(key: Any) -> dict[str, Outcome]:
@@ -145,7 +145,7 @@ def contest(
             for name, arm in arms.items()
         }
 
-    return jax.jit(jax.vmap(one_seed))
+    return one_seed
 
 
 def rows_of(key: Any, split: Split, fractions: Sequence[float], kind: Kind = "one-sided") -> tuple[list[Rows], Rows]:

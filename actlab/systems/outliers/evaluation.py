@@ -62,7 +62,7 @@ def evaluate(activation: Any, seeds: Sequence[int], settings: Settings = STANDAR
         arms[SQUARED_BOUNDED] = Arm(settings.recipe.with_loss(mse), bounded=True)
     split = friedman_split(settings.train_rows, settings.test_rows)
     run = contest(activation, arms, split, settings.fractions, label_sizes=settings.label_sizes)
-    outcomes = run(seed_keys(seeds))
+    outcomes = jax.jit(jax.vmap(run))(seed_keys(seeds))
     bounds, bound_notes = _influence(activation, seeds, settings.recipe)
     measured = (*_errors(activation, outcomes, seeds, settings), *_recognition(activation, outcomes, seeds, settings))
     return Evaluation(

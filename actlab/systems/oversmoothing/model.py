@@ -20,9 +20,11 @@ from actlab.nets.graph.net import Kind
 from actlab.nets.graph.normalization import PairNorm
 from actlab.systems.oversmoothing.criticality import set_critical
 from actlab.systems.oversmoothing.problem import Problem
+from actlab.training import over_devices
+from actlab.training.processes import several
 
 Start = Literal["published", "critical"]
-Mapping = Literal["vmap", "map"]
+Mapping = Literal["vmap", "map", "devices"]
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,8 @@ def train(
         keys: shape (seeds,): of weights and dropout.
         mapping: "vmap": all seeds at each step; "map": one seed after another within each chunk, and none that has
             stopped. The numbers agree up to rounding; on a CPU wide nets take half the time one after another, since
-            one net's layer stays in the cache.
+            one net's layer stays in the cache. "devices": seeds over all devices, all at each step; several processes
+            do this whatever is asked.
         chunk: epochs between two looks at which seeds still train.
         report: called with a line after each chunk.
     """
@@ -199,8 +202,11 @@ def train(
 
         return jax.lax.map(one, (states, rests))
 
-    mapped = {"vmap": jax.vmap(some, in_axes=(0, 0, None, None)), "map": in_turn}[mapping]
-    advance = jax.jit(mapped, donate_argnums=0)
+    if mapping == "devices" or several():
+        advance = over_devices(some, (0, 0, None, None))
+    else:
+        mapped = in_turn if mapping == "map" else jax.vmap(some, in_axes=(0, 0, None, None))
+        advance = jax.jit(mapped, donate_argnums=0)
     state, rest, graphdef = jax.jit(jax.vmap(begin, in_axes=(0, None)))(keys, problem)
     while np.any(active := np.asarray(_active(state, recipe))):
         state = advance(state, rest, problem, clean)

@@ -117,9 +117,9 @@ def test_facts_foretell_what_cannot_be_matched():
 def test_what_was_foretold_is_measured_and_matching_helps():
     small = Recipe(teacher=(8, 8), student=(16,), points=60, test_points=200, steps=1500, weight_scale=1.5)
     keys = seed_keys((0, 1))
-    flat = contest("relu", small, (0, 2))(keys)
+    flat = jax.vmap(contest("relu", small, (0, 2)))(keys)
     np.testing.assert_array_equal(flat.hessian, 1.0)
-    smooth = contest("tanh", small, (0, 2))(keys)
+    smooth = jax.vmap(contest("tanh", small, (0, 2)))(keys)
     assert np.all(smooth.hessian[:, 1] < 0.5 * smooth.hessian[:, 0])
     assert np.all(smooth.hessian[:, 1] < 0.3)
 

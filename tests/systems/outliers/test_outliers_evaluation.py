@@ -57,7 +57,7 @@ def test_references_see_the_same_rows_and_measure_the_same():
 def test_warm_start_and_median_start_run():
     recipe = Recipe(hidden=(6,), steps=30, warm=huber, start="median")
     run = contest(al.get("relu"), {"a": Arm(recipe), "b": Arm(recipe.with_loss(mse))}, friedman_split(40, 20), (0.1,))
-    outcome = run(seed_keys((0, 1)))["a"]
+    outcome = jax.jit(jax.vmap(run))(seed_keys((0, 1)))["a"]
     assert outcome.error.shape == (2, 1)
     assert bool(jnp.all(jnp.isfinite(outcome.error)))
 

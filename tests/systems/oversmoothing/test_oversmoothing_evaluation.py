@@ -80,7 +80,9 @@ def test_ridge_readout_is_scikit_learns() -> None:
 def test_training_learns_and_seeds_in_turn_are_seeds_at_once() -> None:
     problem, keys = Problem.of(karate_club()), jax.random.split(jax.random.key(0), 3)
     recipe = Recipe(width=8, epochs=40, rate=0.3)
-    at_once, in_turn = (train(problem, "relu", recipe, keys, mapping=m, chunk=20) for m in ("vmap", "map"))
-    np.testing.assert_allclose(at_once.test, in_turn.test, atol=0.06)
+    ways = ("vmap", "map", "devices")
+    at_once, *others = (train(problem, "relu", recipe, keys, mapping=way, chunk=20) for way in ways)
+    for other in others:
+        np.testing.assert_allclose(at_once.test, other.test, atol=0.06)
     np.testing.assert_array_equal(at_once.epochs, [40] * 3)
     assert float(np.mean(at_once.test)) > 0.8
