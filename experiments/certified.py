@@ -40,6 +40,8 @@ from actlab.training import train
 
 FIGURE = "certified and attacked accuracy against the radius"
 
+MANY_PROCESSES = True
+
 
 @dataclass(frozen=True)
 class Config:
