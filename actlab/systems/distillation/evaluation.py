@@ -13,7 +13,7 @@ from actlab.systems.distillation.capability import capability
 from actlab.systems.distillation.contest import contest
 from actlab.systems.distillation.model import Recipe
 from actlab.systems.distillation.peers import GAUSSIAN_PROCESS, gaussian_process_errors
-from actlab.training import seed_keys
+from actlab.training import ensemble, seed_keys
 
 STANDARD = Recipe(steps=1500)
 MATCHED = ("values", "values and slopes", "values, slopes and curvature")
@@ -34,7 +34,7 @@ def evaluate(activation: Any, seeds: Sequence[int], recipe: Recipe = STANDARD) -
     """
     activation, seeds = al.as_activation(activation), tuple(int(s) for s in seeds)
     known = capability(activation)
-    errors = jax.jit(jax.vmap(contest(activation, recipe)))(seed_keys(seeds))
+    errors = ensemble(contest(activation, recipe))(seed_keys(seeds))
     tables = [np.asarray(e, np.float64) for e in errors]
     notes = [_foretold(known.jacobian, known.hessian, known.because)]
     if known.hessian:

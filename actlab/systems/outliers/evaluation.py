@@ -19,7 +19,7 @@ from actlab.systems.outliers.influence import grid_supremum, influence_bound, la
 from actlab.systems.outliers.losses import mse
 from actlab.systems.outliers.model import Recipe
 from actlab.systems.outliers.peers import peer_errors
-from actlab.training import seed_keys
+from actlab.training import ensemble, seed_keys
 
 ROBUST, SQUARED, SQUARED_BOUNDED = "robust loss", "squared loss", "squared loss, bounded head"
 CURVE = "Breakdown: error against the fraction of wrong labels"
@@ -62,7 +62,7 @@ def evaluate(activation: Any, seeds: Sequence[int], settings: Settings = STANDAR
         arms[SQUARED_BOUNDED] = Arm(settings.recipe.with_loss(mse), bounded=True)
     split = friedman_split(settings.train_rows, settings.test_rows)
     run = contest(activation, arms, split, settings.fractions, label_sizes=settings.label_sizes)
-    outcomes = jax.jit(jax.vmap(run))(seed_keys(seeds))
+    outcomes = ensemble(run)(seed_keys(seeds))
     bounds, bound_notes = _influence(activation, seeds, settings.recipe)
     measured = (*_errors(activation, outcomes, seeds, settings), *_recognition(activation, outcomes, seeds, settings))
     return Evaluation(
