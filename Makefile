@@ -13,11 +13,15 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 
 .PHONY: demo test proofs docs lint setup clean lock
 
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile -q --durations 15
+
 demo: $(VENV)/.core
 	$(BIN)/actlab evaluate swish --against relu,tanh --out runs/demo
 
+# What does not hang on how XLA rounds is compiled by its elder emitters, in three quarters of the time.
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile -q --durations 15 -m "not exhaustive"
+	XLA_FLAGS=--xla_cpu_use_fusion_emitters=false $(PYTEST) -m "tolerant and not exhaustive"
+	$(PYTEST) -m "not tolerant and not exhaustive"
 
 proofs: $(VENV)/.dev
 	PROOF_TIER=proved $(BIN)/python -m pytest -q tests/proofs/test_zoo.py
