@@ -3,13 +3,16 @@
 Power iteration approaches the norm from below: a certificate built on it is unsound. Gram iteration approaches it from
 above: with G = W^T W, ||W||^(2^(k+1)) = ||G^(2^k)|| <= ||G^(2^k)||_F, which is at most rank^(1/2) too large before the
 root is taken. Every squaring's rounding is added on the way back.
+
+`no_type_check`: a bound is hundreds of calls on a small matrix; checking their types, as tests do, costs five times
+as much.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, no_type_check
 
 import jax
 import jax.numpy as jnp
@@ -58,6 +61,7 @@ def _rounded_up(bound: Any, dtype: Any) -> Any:
     return jnp.asarray(value)
 
 
+@no_type_check
 def _gram_bound(xp: Any, matrix: Any, squarings: int) -> tuple[Any, Any]:
     """The bound, and the last power of the Gram matrix, scaled."""
     if matrix.shape[-2] < matrix.shape[-1]:
@@ -84,19 +88,23 @@ def _gram_bound(xp: Any, matrix: Any, squarings: int) -> tuple[Any, Any]:
     return scale * xp.sqrt(norm) * few * few, power
 
 
+@no_type_check
 def _largest(xp: Any, matrix: Any) -> Any:
     return xp.max(xp.abs(matrix), axis=(-1, -2))
 
 
+@no_type_check
 def _nonzero(xp: Any, value: Any) -> Any:
     return xp.where(value > 0, value, 1)
 
 
+@no_type_check
 def _frobenius(xp: Any, matrix: Any, eps: float) -> Any:
     count = matrix.shape[-1] * matrix.shape[-2]
     return xp.sqrt(xp.sum(xp.square(matrix), axis=(-1, -2))) * (1 + _growth(count, eps))
 
 
+@no_type_check
 def _growth(terms: int, eps: float) -> float:
     """Above gamma_terms, with room for the operations beside it."""
     return (terms + 8) * eps * (1 + (terms + 8) * eps)

@@ -1,7 +1,7 @@
 """Intervals as pairs of ends in outward-rounded float64, many at once: the arithmetic of the fast tier.
 
 Sums, products, quotients and square roots are rounded outward rigorously. The values of the C library and of scipy are
-widened by `ULPS` units in the last place, which is an assumption: hence the tier's name, "assumed-libm".
+widened by `libm.ULPS` units in the last place, which is an assumption: hence the tier's name, "assumed-libm".
 
 `no_type_check`, here and in the modules that this serves: a proof makes a hundred thousand of these calls, and checking
 their types at run time, as tests do, would cost four times the arithmetic.
@@ -10,14 +10,13 @@ their types at run time, as tests do, would cost four times the arithmetic.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, NamedTuple, no_type_check
 
 import numpy as np
 
-ULPS = 8
-SMALLEST = 5e-324
+from actlab.proofs.libm import AT_ZERO, SMALLEST, ULPS, UNDERFLOWING, function, widened
+
 FLUSHED = 1e-300
 """Below it a libm result may have been rounded to 0 or to a subnormal number of any relative error."""
 
@@ -282,16 +281,16 @@ class FloatEnds:
 
     def increasing(self, name: str, a: Ends) -> Ends:
         """The image of `a` under an increasing function of the C library or of scipy."""
-        f, low, high = _function(name)
+        f, low, high = function(name)
         with np.errstate(all="ignore"):
             lo, hi = f(a.lo), f(a.hi)
-        lo, hi = _widened(lo, -1.0), _widened(hi, 1.0)
+        lo, hi = widened(lo, -1.0), widened(hi, 1.0)
         lo, hi = np.where(np.isnan(lo), -np.inf, lo), np.where(np.isnan(hi), np.inf, hi)
-        if low == 0 and name in _UNDERFLOWING:
+        if low == 0 and name in UNDERFLOWING:
             lo, hi = np.where(lo < FLUSHED, 0.0, lo), np.maximum(hi, FLUSHED)
         lo, hi = np.clip(lo, low, high), np.clip(hi, low, high)
-        if name in _AT_ZERO:
-            lo, hi = (np.where(v == 0, _AT_ZERO[name], w) for v, w in ((a.lo, lo), (a.hi, hi)))
+        if name in AT_ZERO:
+            lo, hi = (np.where(v == 0, AT_ZERO[name], w) for v, w in ((a.lo, lo), (a.hi, hi)))
         return Ends(lo, hi)
 
     def decreasing(self, name: str, a: Ends) -> Ends:
@@ -317,8 +316,8 @@ class FloatEnds:
             top, bottom = (
                 np.floor(turns[1] + slack - shift) > np.floor(turns[0] - slack - shift) for shift in (0.0, 0.5)
             )
-        lo = np.minimum(*(_widened(v, -1.0) for v in values))
-        hi = np.maximum(*(_widened(v, 1.0) for v in values))
+        lo = np.minimum(*(widened(v, -1.0) for v in values))
+        hi = np.maximum(*(widened(v, 1.0) for v in values))
         moved = np.where(a.hi > a.lo, (a.hi - a.lo) * 1.0000001, 0.0)
         if name == "cos":
             lo, hi = (np.where((a.lo == 0) & (a.hi == 0), 1.0, v) for v in (lo, hi))
@@ -375,51 +374,3 @@ def _moderate(v: np.ndarray) -> np.ndarray:
     """Zero, or so far from overflow and underflow that no product of two such numbers has either."""
     size = np.abs(v)
     return (v == 0) | ((size > 1e-140) & (size < 1e140))
-
-
-@no_type_check
-def _widened(v: np.ndarray, sign: float) -> np.ndarray:
-    """Moved by ULPS units in the last place; 0 is exact (no function here has an inexact zero save by underflow)."""
-    with np.errstate(all="ignore"):
-        moved = v + sign * (np.abs(v) * (ULPS * 2.0**-52) + ULPS * SMALLEST)
-    moved = np.where(np.isinf(v), np.where(v * sign > 0, v, np.copysign(np.finfo(float).max, v)), moved)
-    return np.where(v == 0, v, moved)
-
-
-_AT_ZERO = {"exp": 1.0, "cosh": 1.0, "logistic": 0.5, "erfc": 1.0}
-"""Values at 0, exactly."""
-_UNDERFLOWING = ("exp", "logistic", "erfc", "softplus")
-
-
-@no_type_check
-def _function(name: str) -> tuple[Callable[..., Any], float, float]:
-    """The function of the C library or of scipy, and the bounds of its values."""
-    inf = math.inf
-    plain: dict[str, tuple[Any, float, float]] = {
-        "exp": (np.exp, 0.0, inf),
-        "expm1": (np.expm1, -1.0, inf),
-        "log": (np.log, -inf, inf),
-        "log1p": (np.log1p, -inf, inf),
-        "tanh": (np.tanh, -1.0, 1.0),
-        "sinh": (np.sinh, -inf, inf),
-        "cosh": (np.cosh, 1.0, inf),
-        "asin": (np.arcsin, -1.5707963267948968, 1.5707963267948968),
-        "acos": (np.arccos, 0.0, 3.1415926535897936),
-        "atan": (np.arctan, -1.5707963267948968, 1.5707963267948968),
-        "asinh": (np.arcsinh, -inf, inf),
-        "acosh": (np.arccosh, 0.0, inf),
-        "atanh": (np.arctanh, -inf, inf),
-        "cbrt": (np.cbrt, -inf, inf),
-        "tan": (np.tan, -inf, inf),
-        "softplus": (lambda v: np.maximum(v, 0.0) + np.log1p(np.exp(-np.abs(v))), 0.0, inf),
-    }
-    if name in plain:
-        return plain[name]
-    from scipy import special
-
-    return {
-        "logistic": (special.expit, 0.0, 1.0),
-        "erf": (special.erf, -1.0, 1.0),
-        "erfc": (special.erfc, 0.0, 2.0),
-        "erf_inv": (special.erfinv, -inf, inf),
-    }[name]
