@@ -1,14 +1,14 @@
 """Few views, few photons: the Shepp-Logan head from simulated counts, by every method at its best setting elsewhere.
 
 Protocol: the data are closed-form integrals along eight subrays a bin, averaged as intensities, with Poisson noise: no
-projector makes them. Every method's one knob is set where its PSNR is best on another phantom (grains in air) of the
+projector makes them. Every method's knobs are set where its PSNR is best on another phantom (grains in air) of the
 same geometry and photons; the head's truth is seen by the scores alone. Seeds draw the noise.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from pydantic import Field
 
-from actlab.activations import resolve
+from actlab.activations import Activation, resolve
 from actlab.measurement import Claim, Figure, Heatmap, Measurement
 from actlab.systems.tomography import (
     WATER,
@@ -53,6 +53,7 @@ class Config:
         photons: expected in a bin without an object.
         seeds: how many.
         strengths: of our prior.
+        widths: of our prior (`log_tv`), typical attenuations: the wider, the nearer to TV.
         tv_strengths: of TV, mm.
         steps: of our search.
         rate: its learning rate at the start, in units of the activation's input.
@@ -69,8 +70,9 @@ class Config:
     views: tuple[Annotated[int, Field(ge=2)], ...] = (30, 60)
     photons: Annotated[float, Field(gt=0)] = 1e4
     seeds: Annotated[int, Field(ge=1)] = 5
-    strengths: tuple[float, ...] = (3.0, 10.0, 30.0)
-    tv_strengths: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3)
+    strengths: tuple[float, ...] = (2.0, 3.0, 5.0, 7.0, 10.0)
+    widths: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)] = (0.1, 0.3, 1.0)
+    tv_strengths: tuple[float, ...] = (0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1)
     steps: Annotated[int, Field(ge=1)] = 400
     rate: Annotated[float, Field(gt=0)] = 0.02
     tv_steps: Annotated[int, Field(ge=1)] = 300
@@ -102,16 +104,8 @@ def run(
             Heatmap("Shepp-Logan: line integrals as counted", f"{views} views", counted, colours="grey"),
             Heatmap(_title(views), "truth", _rounded(truth), colours="grey", value_label="1/mm"),
         ]
-        recipe = Recipe(steps=config.steps, learning_rate=config.rate, prior=log_tv(0.01))
-        methods = (
-            fbp(),
-            sirt_clipped(),
-            sart_clipped(),
-            tv(config.tv_strengths, config.tv_steps),
-            poisson_map(activation, config.strengths, recipe, unit=WATER, name=OURS),
-        )
-        for method in methods:
-            best = _best_setting(method, geometry, grid, grains, config)
+        for candidates in _methods(activation, config):
+            method, best = _best_setting(candidates, geometry, grid, grains, config)
             images = _images(method, best, grid, [_exposure(geometry, head, seed, config) for seed in seeds])
             below = 100.0 * np.asarray(negative_share(images))  # of the pixels reconstructed, not of their means
             images = _pooled(images, config.edge)
@@ -149,11 +143,29 @@ def _pooled(images: jax.Array, edge: int) -> jax.Array:
     return images.reshape(-1, edge, finer, edge, finer).mean(axis=(2, 4))
 
 
-def _best_setting(method: Method, geometry: Geometry, grid: Geometry, phantom: Phantom, config: Config) -> int:
-    """The index of the setting whose image of the other phantom has the highest PSNR."""
+def _methods(activation: Activation, config: Config) -> list[list[Method]]:
+    """Each method, ours once for each shape of the prior."""
+    ours = []
+    for width in config.widths:
+        recipe = Recipe(steps=config.steps, learning_rate=config.rate, prior=log_tv(0.01, width))
+        method = poisson_map(activation, config.strengths, recipe, unit=WATER, name=OURS)
+        ours.append(replace(method, settings=tuple(f"{s:g}, width {width:g}" for s in config.strengths)))
+    return [[fbp()], [sirt_clipped()], [sart_clipped()], [tv(config.tv_strengths, config.tv_steps)], ours]
+
+
+def _best_setting(
+    candidates: list[Method], geometry: Geometry, grid: Geometry, phantom: Phantom, config: Config
+) -> tuple[Method, int]:
+    """The method and the index of its setting whose image of the other phantom has the highest PSNR."""
     exposure = _exposure(geometry, phantom, config.tuning_phantom, config)
-    images = jax.jit(lambda e: _pooled(method.images(grid, e), config.edge))(exposure)
-    return int(jnp.argmax(psnr(images, jnp.asarray(phantom.image(geometry), jnp.float32))))
+    truth = jnp.asarray(phantom.image(geometry), jnp.float32)
+
+    def scores(method: Method) -> np.ndarray:
+        return np.asarray(psnr(jax.jit(lambda e: _pooled(method.images(grid, e), config.edge))(exposure), truth))
+
+    found = [scores(method) for method in candidates]
+    which = int(np.argmax([values.max() for values in found]))
+    return candidates[which], int(found[which].argmax())
 
 
 def _images(method: Method, best: int, grid: Geometry, exposures: list[Exposure]) -> jax.Array:

@@ -24,7 +24,8 @@ def test_configurations_are_valid(name: str) -> None:
 
 @pytest.mark.exhaustive
 def test_sparse_views_when_small(tmp_path: Path) -> None:
-    small = ["edge=16", "views=[8]", "seeds=2", "steps=5", "tv_steps=5", "strengths=[1.0]", "tv_strengths=[1.0]"]
+    small = ["edge=16", "views=[8]", "seeds=2", "steps=5", "tv_steps=5", "tv_strengths=[1.0]"]
+    small += ["strengths=[1.0]", "widths=[0.1, 1.0]"]
     experiment, settings = load(CONFIGS / "sparse.toml", small)
     measured, claims, figures = experiment.run(settings, tmp_path, lambda text: None)
     assert all(np.isfinite(m.values).all() and len(m.values) == 2 for m in measured)
