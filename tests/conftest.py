@@ -43,7 +43,7 @@ QUICKLY_COMPILED = (
     "tests/test_documents.py",
 )
 
-# Files that are about rounding, or about equal bits, and what is compiled as users compile it. All others are "tolerant".
+# Files about rounding, equal bits, or what users compile: compiled as users do it. All others are "tolerant".
 AS_USERS_COMPILE = (
     "tests/activations/",
     "tests/bounds/test_lines.py",
