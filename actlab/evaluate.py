@@ -86,7 +86,8 @@ def evaluate(
         certificates: folder into which the certificate of every proof is written; None keeps none.
         keep_going: False raises what makes an evaluation fail.
         workers: systems evaluated at the same time, each in a thread: a small evaluation is mostly compilation, which
-            one core does. The numbers do not depend on it.
+            one core does. Where there are several devices the systems take turns on them. The numbers do not depend on
+            it where the devices are alike.
         started: called before each evaluation with system and activation, before a proof with "proof" and activation.
         finished: called after each. Neither is called twice at the same time.
 
@@ -142,6 +143,8 @@ class _Course:
         self._subjects = (None, *activations)
         self._seeds, self._store, self._keep_going = seeds, store, keep_going
         self._started, self._finished, self._workers = started, finished, workers
+        devices = jax.local_devices()[: 1 if workers == 1 else None]
+        self._device = {system.name: devices[i % len(devices)] for i, system in enumerate(plan)}
         self._left = {system.name: len(self._subjects) for system in plan}
         self._total = sum(self._left.values())
         self._timed: dict[str, list[float]] = {}
@@ -159,7 +162,8 @@ class _Course:
             if self._store is not None:
                 kept = self._store / f"{system.name}-{_digest(system, activation, self._seeds)}.json"
             begin = time.perf_counter()
-            evaluation, reused = _reuse_or_run(system, activation, self._seeds, kept, self._keep_going)
+            with jax.default_device(self._device[system.name]):
+                evaluation, reused = _reuse_or_run(system, activation, self._seeds, kept, self._keep_going)
             seconds = time.perf_counter() - begin
             with self._lock:
                 if not reused and activation is not None:

@@ -1,3 +1,5 @@
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -56,6 +58,26 @@ def test_two_workers_find_what_one_does(two_systems, tmp_path) -> None:
     assert [s.done for s in steps] == list(range(1, 9))
     assert steps[-1].remaining == 0.0
     assert len(list(tmp_path.iterdir())) == 8
+
+
+def test_under_workers_systems_take_turns_on_the_devices(two_systems, monkeypatch) -> None:
+    found = {}
+
+    def seen(name: str) -> System:
+        def measure(activation, seeds) -> Evaluation:
+            found.setdefault(name, set()).update(activation(jnp.ones(3)).devices())
+            return Evaluation()
+
+        return System(name, name, "?", "", measure)
+
+    monkeypatch.setattr(systems, "load", seen)
+    options = {"names": ("first", "second"), "seeds": SEEDS, "run": run_info("x", SEEDS)}
+    evaluate([al.swish], [], workers=2, **options)
+    first, second = jax.devices()[:2]
+    assert found == {"first": {first}, "second": {second}}
+    found.clear()
+    evaluate([al.swish], [], **options)
+    assert found == {"first": {first}, "second": {first}}
 
 
 def test_an_error_under_two_workers_is_raised_where_asked(two_systems, monkeypatch) -> None:

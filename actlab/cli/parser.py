@@ -137,7 +137,7 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
         type=int,
         metavar="N",
         default=min(os.cpu_count() or 1, 4),
-        help="systems evaluated at the same time, in threads (default: one a core, at most 4)",
+        help="systems evaluated at the same time, in threads and over all devices (default: one a core, at most 4)",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the report goes (default runs/evaluate-NAMES)")
     parser.add_argument("--fresh", action="store_true", help="compute again what an earlier run left in DIR")
