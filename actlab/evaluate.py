@@ -143,7 +143,8 @@ class _Course:
         self._subjects = (None, *activations)
         self._seeds, self._store, self._keep_going = seeds, store, keep_going
         self._started, self._finished, self._workers = started, finished, workers
-        devices = jax.local_devices()[: 1 if workers == 1 else None]
+        devices = jax.local_devices() if workers > 1 else []
+        devices = devices if len(devices) > 1 else [None]  # None: JAX's own choice
         self._device = {system.name: devices[i % len(devices)] for i, system in enumerate(plan)}
         self._left = {system.name: len(self._subjects) for system in plan}
         self._total = sum(self._left.values())
