@@ -24,9 +24,9 @@ from actlab.systems.oversmoothing.model import Mapping, Recipe, Trained, train
 from actlab.systems.oversmoothing.problem import Problem
 
 TUNING = 10_000
+"""The first of the tuning seeds; the reported ones are below."""
 
 MANY_PROCESSES = True
-"""The first of the tuning seeds; the reported ones are below."""
 
 
 @dataclass(frozen=True)

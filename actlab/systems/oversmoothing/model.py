@@ -202,11 +202,9 @@ def train(
 
         return jax.lax.map(one, (states, rests))
 
-    if mapping == "devices" or several():
-        advance = over_devices(some, (0, 0, None, None))
-    else:
-        mapped = in_turn if mapping == "map" else jax.vmap(some, in_axes=(0, 0, None, None))
-        advance = jax.jit(mapped, donate_argnums=0)
+    axes, on_one = (0, 0, None, None), functools.partial(jax.jit, donate_argnums=0)
+    ways = {"vmap": on_one(jax.vmap(some, axes)), "map": on_one(in_turn), "devices": over_devices(some, axes)}
+    advance = ways["devices" if several() else mapping]
     state, rest, graphdef = jax.jit(jax.vmap(begin, in_axes=(0, None)))(keys, problem)
     while np.any(active := np.asarray(_active(state, recipe))):
         state = advance(state, rest, problem, clean)
