@@ -68,9 +68,9 @@ def run(
 ) -> tuple[list[Measurement], list[Claim], list[Curve]]:
     """Chooses a recipe on validation nodes where there is a choice, trains it, and decides the claim."""
     problem = Problem.of(load_graph(config.data, config.folder))
-    recipe = _chosen(problem, config, report)
+    recipe = _chosen(problem, config, out, report)
     seeds = tuple(range(config.seeds))
-    trained = _train(problem, config, recipe, seeds, report)
+    trained = _train(problem, config, recipe, seeds, out and out / "reported", report)
     name = f"{recipe.kind}, {recipe.depth} layers, {recipe.start} start"
     test, val = (100 * np.asarray(a, np.float64) for a in (trained.test, trained.val))
     report(f"{name}: test accuracy {test.mean():.2f} +- {test.std(ddof=min(1, len(seeds) - 1)):.2f} %, {recipe}")
@@ -86,13 +86,18 @@ def run(
 
 
 def _train(
-    problem: Problem, config: Config, recipe: Recipe, seeds: tuple[int, ...], report: Callable[[str], None]
+    problem: Problem,
+    config: Config,
+    recipe: Recipe,
+    seeds: tuple[int, ...],
+    folder: Path | None,
+    report: Callable[[str], None],
 ) -> Trained:
-    keys = jnp.stack([jax.random.key(s) for s in seeds])
-    return train(problem, al.as_activation(config.activation), recipe, keys, mapping=config.mapping, report=report)
+    keys, activation = jnp.stack([jax.random.key(s) for s in seeds]), al.as_activation(config.activation)
+    return train(problem, activation, recipe, keys, mapping=config.mapping, report=report, folder=folder)
 
 
-def _chosen(problem: Problem, config: Config, report: Callable[[str], None]) -> Recipe:
+def _chosen(problem: Problem, config: Config, out: Path | None, report: Callable[[str], None]) -> Recipe:
     base = config.recipe
     grid = itertools.product(
         config.learning_rates or (base.learning_rate,), config.decays or (None,), config.rates or (base.rate,)
@@ -105,8 +110,9 @@ def _chosen(problem: Problem, config: Config, report: Callable[[str], None]) -> 
         return recipes[0]
     seeds = tuple(range(TUNING, TUNING + config.tuning_seeds))
     means = []
-    for recipe in recipes:
-        means.append(float(np.mean(np.asarray(_train(problem, config, recipe, seeds, lambda text: None).val))))
+    for i, recipe in enumerate(recipes):
+        trained = _train(problem, config, recipe, seeds, out and out / "tuning" / str(i), lambda text: None)
+        means.append(float(np.mean(np.asarray(trained.val))))
         described = f"learning rate {recipe.learning_rate:g}, decay {recipe.decay:g}, dropout {recipe.rate:g}"
         report(f"{described}: validation accuracy {means[-1]:.2%}")
     return recipes[int(np.argmax(means))]

@@ -2,6 +2,7 @@
 
 from actlab.training.batches import batch_indices
 from actlab.training.checkpoint import CheckpointError, Checkpoints
+from actlab.training.chunks import in_chunks
 from actlab.training.compilation import enable_compilation_cache
 from actlab.training.divergence import NotFiniteError
 from actlab.training.ensembles import STRATEGIES, ensemble, over_devices, seed_keys
@@ -41,6 +42,7 @@ __all__ = [
     "enable_compilation_cache",
     "ensemble",
     "fit",
+    "in_chunks",
     "make_mesh",
     "mesh_for",
     "over_devices",

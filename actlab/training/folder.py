@@ -6,7 +6,12 @@ import contextlib
 import json
 import os
 import socket
+from contextlib import ExitStack, closing
 from pathlib import Path
+
+from actlab.training.processes import agreed, first
+
+CHECKPOINT_FOLDER = "checkpoints"
 
 
 class RunFolderError(OSError):
@@ -98,6 +103,21 @@ class Lock:
         with contextlib.suppress(OSError):
             os.ftruncate(self._file, 0)
         os.close(self._file)
+
+
+def opened(path: Path, stack: ExitStack) -> tuple[Path, Lock | None]:
+    """The folder with that of its checkpoints, locked by the first process; the others wait until it stands."""
+    lock = None
+    try:
+        if first():
+            run_folder(path)
+            lock = stack.enter_context(closing(Lock(path)))
+            run_folder(path / CHECKPOINT_FOLDER)
+    finally:
+        ready = agreed(int(lock is not None))
+    if not ready:
+        raise RunFolderError(f"run folder {path}: the first process cannot use it")
+    return path, lock
 
 
 def _exclusive(file: int) -> bool | None:

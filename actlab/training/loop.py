@@ -23,7 +23,7 @@ from actlab.training.cadence import Cadence
 from actlab.training.checkpoint import Checkpoints
 from actlab.training.divergence import Watch, finite_leaves, first_bad_array, refuse_data
 from actlab.training.fit import Fitted, Loss, TrainState, advance, batch_at, begin, gradient, updated
-from actlab.training.folder import Lock, RunFolderError, run_folder
+from actlab.training.folder import CHECKPOINT_FOLDER, RunFolderError, opened
 from actlab.training.layout import Layout
 from actlab.training.mesh import mesh_for
 from actlab.training.preemption import Preemption, stopped
@@ -31,7 +31,7 @@ from actlab.training.processes import agreed, first, several, shared
 from actlab.training.progress import Pace, Progress
 from actlab.training.writers import JsonLines, Writer, parse_metrics
 
-METRICS_FILE, CHECKPOINT_FOLDER = "metrics.jsonl", "checkpoints"
+METRICS_FILE = "metrics.jsonl"
 
 
 def train(
@@ -115,7 +115,7 @@ def train(
     current = layout.compiled(functools.partial(begin, optimizer=optimizer, wrt=wrt))(state, key)
     with ExitStack() as stack:
         preemption = stack.enter_context(Preemption())
-        folder, lock = _opened(Path(run_dir).absolute(), stack)
+        folder, lock = opened(Path(run_dir).absolute(), stack)
         checkpoints = stack.enter_context(closing(Checkpoints(folder / CHECKPOINT_FOLDER, keep, best)))
         current = _resumed(folder, checkpoints, current, resume)
         done = int(current.step)
@@ -195,21 +195,6 @@ class _Program:
         for words, tree in (("metric ", metrics), ("gradient of ", grads), ("", after.params), ("", rest)):
             flags.update({words + name: ok for name, ok in finite_leaves(tree).items()})
         return after, flags
-
-
-def _opened(path: Path, stack: ExitStack) -> tuple[Path, Lock | None]:
-    """The folder with that of its checkpoints, locked by the first process; the others wait until it stands."""
-    lock = None
-    try:
-        if first():
-            run_folder(path)
-            lock = stack.enter_context(closing(Lock(path)))
-            run_folder(path / CHECKPOINT_FOLDER)
-    finally:
-        ready = agreed(int(lock is not None))
-    if not ready:
-        raise RunFolderError(f"run folder {path}: the first process cannot use it")
-    return path, lock
 
 
 def _resumed(folder: Path, checkpoints: Checkpoints, fresh: TrainState, resume: bool) -> TrainState:

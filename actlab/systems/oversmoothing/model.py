@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import jax
@@ -20,7 +21,7 @@ from actlab.nets.graph.net import Kind
 from actlab.nets.graph.normalization import PairNorm
 from actlab.systems.oversmoothing.criticality import set_critical
 from actlab.systems.oversmoothing.problem import Problem
-from actlab.training import over_devices
+from actlab.training import in_chunks, over_devices
 from actlab.training.processes import several
 
 Start = Literal["published", "critical"]
@@ -164,6 +165,7 @@ def train(
     mapping: Mapping = "vmap",
     chunk: int = 50,
     report: Callable[[str], None] = lambda text: None,
+    folder: str | Path | None = None,
 ) -> Trained:
     """Trains one net a key, all in one compiled program, until each has stopped.
 
@@ -178,6 +180,10 @@ def train(
             do this whatever is asked.
         chunk: epochs between two looks at which seeds still train.
         report: called with a line after each chunk.
+        folder: of checkpoints: a call that was stopped goes on from there. None keeps nothing.
+
+    Raises:
+        RunFolderError, CheckpointError, Preempted: as of `actlab.training.in_chunks`, where there is a folder.
     """
     optimizer = optax.adam(recipe.learning_rate)
 
@@ -202,16 +208,27 @@ def train(
 
         return jax.lax.map(one, (states, rests))
 
-    axes, on_one = (0, 0, None, None), functools.partial(jax.jit, donate_argnums=0)
-    ways = {"vmap": on_one(jax.vmap(some, axes)), "map": on_one(in_turn), "devices": over_devices(some, axes)}
-    advance = ways["devices" if several() else mapping]
+    axes = (0, 0, None, None)
+    ways = {"vmap": jax.jit(jax.vmap(some, axes)), "map": jax.jit(in_turn), "devices": over_devices(some, axes)}
+    one_chunk = ways["devices" if several() else mapping]
     state, rest, graphdef = jax.jit(jax.vmap(begin, in_axes=(0, None)))(keys, problem)
-    while np.any(active := np.asarray(_active(state, recipe))):
-        state = advance(state, rest, problem, clean)
+
+    def active(state: Progress) -> np.ndarray:
+        return np.asarray(_active(state, recipe))
+
+    def advanced(state: Progress) -> Progress:
+        count = active(state).sum()
+        state = one_chunk(state, rest, problem, clean)
         report(
-            f"epoch {int(np.max(state.epoch))}: {int(active.sum())} of {len(active)} train, "
+            f"epoch {int(np.max(state.epoch))}: {count} of {len(keys)} train, "
             f"test accuracy {float(np.mean(state.test)):.3f} at the lowest validation losses"
         )
+        return state
+
+    def epochs(state: Progress) -> int:
+        return int(np.max(state.epoch))
+
+    state = in_chunks(folder, state, advanced, steps=epochs, active=lambda state: bool(active(state).any()))
     return Trained(state.test, state.val, state.epoch, state.best, rest, graphdef)
 
 
