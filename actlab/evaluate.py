@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -12,11 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from actlab import __version__, systems
+from actlab import systems
 from actlab.activations import Activation, FactError
+from actlab.kept_evaluations import KeptEvaluations, evaluation_key
 from actlab.measurement import Evaluation, System
 from actlab.proved_facts import ProvedFacts, prove_facts
 from actlab.report import (
@@ -24,13 +22,11 @@ from actlab.report import (
     Results,
     RunInfo,
     SystemResults,
-    decode_evaluation,
     describe,
-    encode_evaluation,
-    write_whole,
 )
 from actlab.signal import QuadratureError
 
+NOTHING_KEPT = KeptEvaluations()
 THREADS = "evaluation"
 """Of the names of the threads in which systems are evaluated."""
 
@@ -63,7 +59,7 @@ def evaluate(
     names: Sequence[str] = systems.NAMES,
     seeds: Sequence[int],
     run: RunInfo,
-    store: Path | None = None,
+    kept: KeptEvaluations = NOTHING_KEPT,
     certificates: Path | None = None,
     keep_going: bool = True,
     workers: int = 1,
@@ -74,7 +70,7 @@ def evaluate(
 
     An activation of which nothing can be proved is evaluated all the same, with the facts that it states. One that a
     system refuses is recorded as refused with the reason. Where an evaluation breaks off for another reason, it is
-    recorded as failed, not kept in the store, and the others go on.
+    recorded as failed, not kept, and the others go on.
 
     Args:
         subjects: the activations in question.
@@ -82,7 +78,7 @@ def evaluate(
         names: the systems.
         seeds: the seeds of every evaluation; equal seeds pair the measurements.
         run: how the results came about.
-        store: folder in which each finished evaluation is kept and from which it is reused; None keeps nothing.
+        kept: where each finished evaluation is kept and from where it is reused; by default nothing is kept.
         certificates: folder into which the certificate of every proof is written; None keeps none.
         keep_going: False raises what makes an evaluation fail.
         workers: systems evaluated at the same time, each in a thread: a small evaluation is mostly compilation, which
@@ -104,7 +100,7 @@ def evaluate(
         activations.append(known.activation)
         profiles.append(_profile(activation, known, number < len(subjects), certificates))
     plan = [systems.load(name) for name in names]
-    course = _Course(plan, activations, tuple(seeds), store, keep_going, started, finished, workers)
+    course = _Course(plan, activations, tuple(seeds), kept, keep_going, started, finished, workers)
     if workers == 1:
         for system in plan:
             course.run(system)
@@ -116,12 +112,7 @@ def evaluate(
         finally:
             course.stop()  # no evaluation is begun after an error or Ctrl-C
             pool.shutdown(wait=False, cancel_futures=True)
-    found, spent = course.found, course.spent
-    gathered = [
-        SystemResults.of(s, {a.name: found[s.name, a.name] for a in activations}, found[s.name, None], spent[s.name])
-        for s in plan
-    ]
-    return Results(tuple(profiles), tuple(gathered), run)
+    return Results(tuple(profiles), tuple(course.results(system) for system in plan), run)
 
 
 class _Course:
@@ -132,7 +123,7 @@ class _Course:
         plan: Sequence[System],
         activations: Sequence[Activation],
         seeds: tuple[int, ...],
-        store: Path | None,
+        kept: KeptEvaluations,
         keep_going: bool,
         started: Callable[[str, str], None],
         finished: Callable[[Step], None],
@@ -140,8 +131,9 @@ class _Course:
     ):
         self.found: dict[tuple[str, str | None], Evaluation] = {}
         self.spent = {system.name: 0.0 for system in plan}
+        self.reused: dict[str, tuple[str, ...]] = {system.name: () for system in plan}
         self._subjects = (None, *activations)
-        self._seeds, self._store, self._keep_going = seeds, store, keep_going
+        self._seeds, self._kept, self._keep_going = seeds, kept, keep_going
         self._started, self._finished, self._workers = started, finished, workers
         devices = jax.local_devices() if workers > 1 else []
         devices = devices if len(devices) > 1 else [None]  # None: JAX's own choice
@@ -159,22 +151,28 @@ class _Course:
             label = "references" if activation is None else activation.name
             with self._lock:
                 self._started(system.name, label)
-            kept = None
-            if self._store is not None:
-                kept = self._store / f"{system.name}-{_digest(system, activation, self._seeds)}.json"
             begin = time.perf_counter()
             with jax.default_device(self._device[system.name]):
-                evaluation, reused = _reuse_or_run(system, activation, self._seeds, kept, self._keep_going)
+                evaluation, reused = _reuse_or_run(system, activation, self._seeds, self._kept, self._keep_going)
             seconds = time.perf_counter() - begin
             with self._lock:
                 if not reused and activation is not None:
                     self._timed.setdefault(system.name, []).append(seconds)
-                self.spent[system.name] += seconds
+                if reused:
+                    self.reused[system.name] += (label,)
+                else:
+                    self.spent[system.name] += seconds
                 self.found[system.name, label if activation is not None else None] = evaluation
                 self._left[system.name] -= 1
                 done = self._total - sum(self._left.values())
                 took = 0.0 if reused else seconds
                 self._finished(Step(done, self._total, system.name, label, took, self._remaining()))
+
+    def results(self, system: System) -> SystemResults:
+        """What was found in one system."""
+        name = system.name
+        evaluations = {a.name: self.found[name, a.name] for a in self._subjects if a is not None}
+        return SystemResults.of(system, evaluations, self.found[name, None], self.spent[name], self.reused[name])
 
     def stop(self) -> None:
         """Begins no further evaluation."""
@@ -213,19 +211,18 @@ def file_name(name: str) -> str:
 
 
 def _reuse_or_run(
-    system: System, activation: Activation | None, seeds: tuple[int, ...], kept: Path | None, keep_going: bool
+    system: System, activation: Activation | None, seeds: tuple[int, ...], kept: KeptEvaluations, keep_going: bool
 ) -> tuple[Evaluation, bool]:
-    if kept is not None and kept.is_file():
-        return decode_evaluation(kept.read_text(encoding="utf-8")), True
+    key = evaluation_key(system, activation, seeds)
+    if (found := kept.find(key)) is not None:
+        return found, True
     try:
         evaluation = _run(system, activation, seeds)
     except Exception as error:
         if not keep_going:
             raise
         return Evaluation(failed=f"{type(error).__name__}: {error}"), False
-    if kept is not None:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(kept, encode_evaluation(evaluation))
+    kept.keep(key, evaluation)
     return evaluation, False
 
 
@@ -236,13 +233,3 @@ def _run(system: System, activation: Activation | None, seeds: tuple[int, ...]) 
         return system.evaluate(activation, seeds)
     except (FactError, QuadratureError) as error:  # a fact is missing, or no gain exists to initialize a net with
         return Evaluation(refused=str(error))
-
-
-def _digest(system: System, activation: Activation | None, seeds: Sequence[int]) -> str:
-    """Identifies an evaluation by what it depends on: the version, system, seeds and the activation's behaviour."""
-    parts = [__version__, jax.__version__, system.name, repr(tuple(seeds))]
-    if activation is not None:
-        points = jnp.asarray(np.linspace(-12.0, 12.0, 4801), jnp.float32)
-        values = np.stack([np.asarray(activation(points)), np.asarray(activation.slope(points))])
-        parts += [activation.name, json.dumps(activation.facts.as_json()), values.tobytes().hex()]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

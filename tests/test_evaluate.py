@@ -1,11 +1,14 @@
+import json
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import actlab.activations as al
-from actlab import systems
+from actlab import kept_evaluations, systems
 from actlab.evaluate import Step, evaluate
+from actlab.kept_evaluations import KeptEvaluations
 from actlab.measurement import Evaluation, Measurement, System
 from actlab.proofs.checker import check
 from actlab.report import run_info
@@ -28,12 +31,11 @@ def two_systems(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(systems, "load", toys.__getitem__)
 
 
-def run(subjects, baselines=(), store=None):
+def run(subjects, baselines=(), store=None, **folders):
     steps: list[Step] = []
     names = ("first", "second")
-    results = evaluate(
-        subjects, baselines, names=names, seeds=SEEDS, run=run_info("x", SEEDS), store=store, finished=steps.append
-    )
+    options = {"names": names, "seeds": SEEDS, "run": run_info("x", SEEDS), "finished": steps.append}
+    results = evaluate(subjects, baselines, kept=KeptEvaluations(store, **folders), **options)
     return results, steps
 
 
@@ -48,7 +50,7 @@ def test_every_activation_goes_through_every_system_in_order(two_systems) -> Non
 def test_two_workers_find_what_one_does(two_systems, tmp_path) -> None:
     steps: list[Step] = []
     options = {"names": ("first", "second"), "seeds": SEEDS, "run": run_info("x", SEEDS), "finished": steps.append}
-    both = evaluate([al.tanh, al.square], [al.relu], workers=2, store=tmp_path, **options)
+    both = evaluate([al.tanh, al.square], [al.relu], workers=2, kept=KeptEvaluations(tmp_path), **options)
     one, _ = run([al.tanh, al.square], [al.relu])
     for a, b in zip(both.systems, one.systems, strict=True):
         assert (a.name, list(a.evaluations)) == (b.name, list(b.evaluations))
@@ -134,6 +136,48 @@ def test_kept_evaluations_are_equal_to_fresh_ones(two_systems, tmp_path) -> None
         == (fresh.evaluate_json()["systems"]["first"]["measurements"])
     )
     assert all(s.seconds == 0.0 for s in steps)
+
+
+def relu(x):
+    return jnp.where(x > 1e15, 0.0, jnp.maximum(x, 0.0))
+
+
+def test_what_one_run_found_another_one_in_its_own_folder_takes_over(two_systems, tmp_path, monkeypatch) -> None:
+    shared = tmp_path / "shared"
+    first, steps = run([al.tanh], [al.relu], tmp_path / "a", shared=shared)
+    assert [s.reused for s in first.systems] == [(), ()]
+    second, steps = run([al.swish], [al.relu], tmp_path / "b", shared=shared)
+    assert [s.reused for s in second.systems] == [("references", "relu")] * 2
+    assert [s.subject for s in steps if s.seconds] == ["swish"] * 2
+    assert len(list((tmp_path / "b").iterdir())) == 6  # complete without the shared folder
+    again, steps = run([al.swish], [al.relu], tmp_path / "b", shared=tmp_path / "none")
+    assert not any(s.seconds for s in steps)
+    fresh, steps = run([al.swish], [al.relu], tmp_path / "b", shared=shared, read=False)
+    assert all(s.seconds for s in steps)
+    assert len({json.dumps(r.evaluate_json()["systems"]["first"]["measurements"]) for r in (second, again, fresh)}) == 1
+    # Equal values up to 1e15: another program is not taken for what is kept.
+    assert run([al.as_activation(relu)], [], shared=shared)[0].systems[0].reused == ("references",)
+    monkeypatch.setattr(kept_evaluations, "_code", lambda: "another")
+    assert run([al.tanh], [], shared=shared)[0].systems[0].reused == ()
+
+
+def test_a_shared_folder_that_is_damaged_or_read_only_loses_nothing(two_systems, tmp_path, monkeypatch) -> None:
+    shared = tmp_path / "shared"
+    whole, _ = run([al.tanh], shared=shared)
+    for file in shared.iterdir():
+        file.write_bytes(file.read_bytes()[:50])
+    again, steps = run([al.tanh], shared=shared)
+    assert all(s.seconds for s in steps)
+    assert (
+        again.evaluate_json()["systems"]["first"]["measurements"]
+        == (whole.evaluate_json()["systems"]["first"]["measurements"])
+    )
+    assert not any(s.seconds for s in run([al.tanh], shared=shared)[1])
+    (tmp_path / "file").write_text("in the way")
+    run([al.tanh], shared=tmp_path / "file" / "below")
+    monkeypatch.setattr(kept_evaluations, "SHARED_FILES", 3)
+    run([al.swish], shared=shared)
+    assert len(list(shared.iterdir())) == 3
 
 
 def test_two_activations_of_one_name_are_refused(two_systems) -> None:

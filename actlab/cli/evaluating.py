@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-import shutil
 import sys
 from pathlib import Path
 
@@ -15,8 +14,9 @@ from actlab import systems
 from actlab.activations import Activation, resolve
 from actlab.config import ConfigError
 from actlab.evaluate import evaluate, file_name
+from actlab.kept_evaluations import KeptEvaluations
 from actlab.report import Results, run_info, summary_table, write_report
-from actlab.training import enable_compilation_cache, run_folder
+from actlab.training import enable_compilation_cache, run_folder, user_cache
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -36,7 +36,7 @@ def main(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"--seeds {arguments.seeds}: an interval needs at least 2 seeds")
     if arguments.workers < 1:
         raise ConfigError(f"--workers {arguments.workers}: at least 1 is needed")
-    out = _prepare(arguments.out or _default_out(subjects), arguments.fresh)
+    out = run_folder(arguments.out or _default_out(subjects))
     enable_compilation_cache()
     console = Console(stderr=True)
     results = _evaluate(subjects, baselines, names, arguments, out, console)
@@ -71,7 +71,7 @@ def _evaluate(
             names=names,
             seeds=seeds,
             run=run_info(command, tuple(seeds)),
-            store=out / "evaluations",
+            kept=KeptEvaluations(out / "evaluations", user_cache() / "evaluations", read=not arguments.fresh),
             certificates=out / "certificates",
             keep_going=not arguments.debug,
             workers=arguments.workers,
@@ -94,11 +94,3 @@ def _systems(text: str | None) -> list[str]:
 
 def _default_out(subjects: list[Activation]) -> Path:
     return Path("runs") / "-".join(["evaluate", *(file_name(a.name) for a in subjects)])[:80]
-
-
-def _prepare(out: Path, fresh: bool) -> Path:
-    """The output directory, made and known to be writable before any work is done."""
-    run_folder(out)
-    if fresh:
-        shutil.rmtree(out / "evaluations", ignore_errors=True)
-    return out

@@ -140,7 +140,9 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
         help="systems evaluated at the same time, in threads and over all devices (default: one a core, at most 4)",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the report goes (default runs/evaluate-NAMES)")
-    parser.add_argument("--fresh", action="store_true", help="compute again what an earlier run left in DIR")
+    parser.add_argument(
+        "--fresh", action="store_true", help="compute again what earlier runs have kept, in DIR or the cache"
+    )
     parser.add_argument("--json", action="store_true", help="print the results as JSON instead of a table")
 
 

@@ -144,11 +144,22 @@ def _system(results: Results, system: SystemResults, found: dict[str, Stroke]) -
         "tables": [{"standings": t, "rows": _rows(t)} for t in tables],
         "pictures": drawn,
         "legend": list(dict.fromkeys(label for picture in drawn for label in picture.labels)),
-        "seconds": sentences.duration(system.seconds) if math.isfinite(system.seconds) else "",
+        "seconds": _took(system),
         "notes": _notes(system),
         "unmeasured": [(name, *e.unmeasured) for name, e in everyone.items() if e.unmeasured is not None],
         "absent": [a.name for a in results.activations if a.name not in evaluations],
     }
+
+
+def _took(system: SystemResults) -> str:
+    if not math.isfinite(system.seconds):
+        return ""
+    computed = {*system.evaluations, "references"} - set(system.reused)
+    took = [f"It took {sentences.duration(system.seconds)}, compilation included."] if computed else []
+    if system.reused:
+        names = sentences.listing([f"the {name}" if name == "references" else name for name in system.reused])
+        took.append(f"Kept from an earlier run of the same code on this machine: {names}.")
+    return " ".join(took)
 
 
 def _pooled(line: Pooled) -> dict[str, Any]:

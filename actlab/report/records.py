@@ -74,6 +74,7 @@ class SystemRecord(Record):
     evaluations: dict[str, EvaluationRecord]
     references: EvaluationRecord
     seconds: float
+    reused: tuple[str, ...] = ()
 
     def restore(self) -> SystemResults:
         """The SystemResults."""

@@ -60,7 +60,8 @@ class SystemResults:
         data: the data set and its source; may be empty.
         evaluations: activation name -> what was measured; an activation that was not evaluated is absent.
         references: the methods that need no activation.
-        seconds: wall time, compilation included; nan where it is not known.
+        seconds: wall time, compilation included, of what was not reused; nan where it is not known.
+        reused: activations, and "references", whose evaluation was kept by an earlier run and not computed in this one.
     """
 
     name: str
@@ -70,13 +71,19 @@ class SystemResults:
     evaluations: dict[str, Evaluation]
     references: Evaluation = field(default_factory=Evaluation)
     seconds: float = 0.0
+    reused: tuple[str, ...] = ()
 
     @classmethod
     def of(
-        cls, system: System, evaluations: dict[str, Evaluation], references: Evaluation, seconds: float
+        cls,
+        system: System,
+        evaluations: dict[str, Evaluation],
+        references: Evaluation,
+        seconds: float,
+        reused: tuple[str, ...] = (),
     ) -> SystemResults:
         """The results of a system, which gives its own name, title, question and data."""
-        return cls(system.name, system.title, system.question, system.data, evaluations, references, seconds)
+        return cls(system.name, system.title, system.question, system.data, evaluations, references, seconds, reused)
 
     def measurements(self) -> Iterator[tuple[str | None, Measurement]]:
         """Every measurement with the activation that it belongs to; None for the references."""

@@ -3,7 +3,7 @@
 from actlab.training.batches import batch_indices
 from actlab.training.checkpoint import CheckpointError, Checkpoints
 from actlab.training.chunks import in_chunks
-from actlab.training.compilation import enable_compilation_cache
+from actlab.training.compilation import enable_compilation_cache, user_cache
 from actlab.training.divergence import NotFiniteError
 from actlab.training.ensembles import STRATEGIES, ensemble, over_devices, seed_keys
 from actlab.training.fit import Fitted, TrainState, advance, begin, fit
@@ -53,4 +53,5 @@ __all__ = [
     "run_folder",
     "seed_keys",
     "train",
+    "user_cache",
 ]

@@ -12,6 +12,11 @@ from jaxlib.version import __version__ as jaxlib_version
 from actlab.training.folder import RunFolderError, run_folder
 
 
+def user_cache() -> Path:
+    """The folder `actlab` in the user's cache folder ($XDG_CACHE_HOME or ~/.cache); it may not exist."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "actlab"
+
+
 def enable_compilation_cache(path: str | Path | None = None) -> Path | None:
     """Keeps compiled programs under `path`, in a folder of this jaxlib version and machine type.
 
@@ -19,13 +24,13 @@ def enable_compilation_cache(path: str | Path | None = None) -> Path | None:
     cache: a folder that cannot be written leaves it off, and an entry that cannot be used is compiled again.
 
     Args:
-        path: by default `actlab/jax` in the user's cache folder ($XDG_CACHE_HOME or ~/.cache).
+        path: by default `jax` in `user_cache`.
 
     Returns:
         The folder, or None where the cache stays off.
     """
     if path is None:
-        path = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "actlab" / "jax"
+        path = user_cache() / "jax"
     folder = Path(path) / f"jaxlib-{jaxlib_version}-{platform.machine()}"
     try:
         run_folder(folder)

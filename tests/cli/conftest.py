@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -32,6 +34,7 @@ def toy_system(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def keep_the_tests_own_compilation_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+def keep_the_tests_own_caches(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("actlab.cli.evaluating.user_cache", lambda: tmp_path / "cache")
     for module in ("evaluating", "running"):
         monkeypatch.setattr(f"actlab.cli.{module}.enable_compilation_cache", lambda: None)

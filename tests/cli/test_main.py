@@ -91,6 +91,15 @@ def test_evaluate_reuses_what_an_earlier_run_left(toy_system: list[str], elsewhe
     assert main(["report", "out"]) == 0
 
 
+def test_evaluate_in_another_folder_takes_the_baselines_over(toy_system: list[str], elsewhere: Path) -> None:
+    assert main(["evaluate", "tanh", "--against", "relu", "--out", "out"]) == 0
+    assert main(["evaluate", "sin", "--against", "tanh,relu", "--out", "other"]) == 0
+    assert toy_system[3:] == ["sin"]
+    page = (elsewhere / "other" / "report.html").read_text()
+    assert "Kept from an earlier run of the same code on this machine: the references, tanh and relu." in page
+    assert "Kept from" not in (elsewhere / "out" / "report.html").read_text()
+
+
 def test_evaluate_recomputes_a_function_that_changed(toy_system: list[str], elsewhere: Path) -> None:
     for factor in ("1.0", "0.5"):
         (elsewhere / "mine.py").write_text(f"import jax.numpy as jnp\n\ndef f(x):\n    return {factor} * jnp.sin(x)\n")

@@ -55,7 +55,7 @@ def raising():
 
 
 def same(a: Walk, b: Walk):
-    assert float(a.place) == float(b.place) and int(a.step) == int(b.step)
+    assert (float(a.place), int(a.step)) == (float(b.place), int(b.step))
 
 
 def test_a_folder_changes_nothing(tmp_path):
