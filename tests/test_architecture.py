@@ -13,7 +13,7 @@ FLOORS = (
     ("bounds", "dynamics"),
     ("nets",),
     ("systems",),
-    ("evaluate", "proved_facts"),
+    ("evaluate", "kept_evaluations", "proved_facts"),
     ("cli", "__main__"),
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
