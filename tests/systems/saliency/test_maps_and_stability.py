@@ -1,7 +1,9 @@
 """Measures against their definitions; the bound of a gradient's change against search."""
 
+import chex
 import jax
 import jax.numpy as jnp
+import jax.test_util
 import numpy as np
 import pytest
 import scipy.stats
@@ -20,6 +22,7 @@ from actlab.systems.saliency import (
     gradient_lipschitz,
     infidelity,
     largest_change,
+    maps,
     perturbation_curve,
     rank_correlation,
     sensitivity_max,
@@ -29,16 +32,38 @@ from actlab.systems.saliency import (
 
 def test_sparsity_by_the_definitions():
     n = 8
-    maps = jnp.stack([jnp.ones(n), jnp.zeros(n).at[3].set(-2.0), jnp.zeros(n), jnp.arange(n, dtype=jnp.float32)])
-    np.testing.assert_allclose(gini(maps), [0, 1 - 1 / n, np.nan, _mean_difference(np.arange(n))], atol=1e-6)
-    np.testing.assert_allclose(zero_fraction(maps), [0, 7 / 8, 1, 1 / 8])
+    given = jnp.stack([jnp.ones(n), jnp.zeros(n).at[3].set(-2.0), jnp.zeros(n), jnp.arange(n, dtype=jnp.float32)])
+    np.testing.assert_allclose(gini(given), [0, 1 - 1 / n, np.nan, _mean_difference(np.arange(n))], atol=1e-6)
+    np.testing.assert_allclose(zero_fraction(given), [0, 7 / 8, 1, 1 / 8])
     share = np.arange(n) / np.arange(n).sum()
-    np.testing.assert_allclose(complexity(maps), [np.log(n), 0, np.nan, scipy.stats.entropy(share)], atol=1e-6)
+    np.testing.assert_allclose(complexity(given), [np.log(n), 0, np.nan, scipy.stats.entropy(share)], atol=1e-6)
 
 
 def _mean_difference(values):
     """Gini by its other definition: half the relative mean difference."""
     return np.abs(values[:, None] - values[None]).mean() / (2 * values.mean())
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 50])
+def test_all_pairs_and_sorting_agree_with_numpy(n):
+    rng = np.random.default_rng(n)
+    values = np.round(rng.normal(size=(6, n)), 1)
+    values[values == 0.1] = -0.0
+    for special in (np.nan, np.inf, -np.inf):
+        values[rng.random(values.shape) < 0.1] = special
+    want = np.argsort(np.argsort(-values, axis=1, kind="stable"), axis=1, kind="stable")
+    sizes = np.abs(rng.normal(size=(6, n)))
+    for places in (maps._places_by_counting, maps._places_by_sorting):
+        np.testing.assert_array_equal(jax.jit(places)(jnp.asarray(values, jnp.float32)), want)
+    for differences in (maps._differences_by_pairs, maps._differences_by_sorting):
+        found = jax.jit(differences)(jnp.asarray(sizes, jnp.float32))
+        np.testing.assert_allclose(found, np.abs(sizes[:, :, None] - sizes[:, None]).sum((1, 2)) / 2, rtol=1e-5)
+
+
+def test_the_gradient_of_the_gini_index():
+    row = jnp.asarray(np.random.default_rng(0).normal(size=9), jnp.float32)
+    jax.test_util.check_grads(lambda v: gini(jnp.asarray(v)[None])[0], (row,), 1, rtol=2e-2, eps=1e-3)
+    chex.assert_shape(jax.vmap(gini)(jnp.ones((3, 2, 4))), (3, 2))
 
 
 def test_rank_correlation_is_scipys():
