@@ -41,15 +41,27 @@ def actlab_side() -> tuple[Callable[[], float], float, float]:
     import jax.numpy as jnp
     import optax
 
-    from actlab.systems.spiking import LIF, delayed, lif, mean_leaky_readout, surrogate, synaptic_current
+    from actlab.systems.spiking import (
+        LIF,
+        delayed,
+        lif,
+        mean_leaky_readout,
+        mean_leaky_weights,
+        surrogate,
+        synaptic_current,
+        weighted_spikes,
+    )
 
     x, y, *kernels = map(jnp.asarray, problem())
     neuron = LIF(decay=DECAY, surrogate=surrogate("superspike", 25.0))
     optimizer = optax.adam(RATE)
 
     def loss(kernels: list, late: bool = False) -> Any:
-        s, _ = lif(neuron, synaptic_current(x, kernels[0]))
-        logits = mean_leaky_readout(delayed(s, 1.0) if late else s, kernels[1], DECAY)
+        current = synaptic_current(x, kernels[0])
+        if late:
+            logits = mean_leaky_readout(delayed(lif(neuron, current)[0], 1.0), kernels[1], DECAY)
+        else:
+            logits = weighted_spikes(neuron, current, mean_leaky_weights(TIMES, DECAY))[0] @ kernels[1]
         return optax.softmax_cross_entropy_with_integer_labels(logits, y).mean()
 
     @jax.jit

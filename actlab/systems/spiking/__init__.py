@@ -30,6 +30,7 @@ from actlab.systems.spiking.lif import (
     parallel_potentials,
     potentials,
     run,
+    weighted_spikes,
 )
 from actlab.systems.spiking.losses import (
     activity_penalty,
@@ -57,6 +58,7 @@ from actlab.systems.spiking.synapses import (
     exponential_synapse,
     leaky_readout,
     mean_leaky_readout,
+    mean_leaky_weights,
     synaptic_current,
 )
 
@@ -104,6 +106,7 @@ __all__ = [
     "logarithmic_latency",
     "max_over_time_loss",
     "mean_leaky_readout",
+    "mean_leaky_weights",
     "parallel_potentials",
     "potential_bound",
     "potentials",
@@ -117,4 +120,5 @@ __all__ = [
     "surrogate_of",
     "synaptic_current",
     "train_classifier",
+    "weighted_spikes",
 ]

@@ -139,26 +139,44 @@ def _potentials(detached: bool, parallel: bool, neuron: LIF, current: Array, sta
     if parallel:
         return parallel_potentials(neuron, current, start).potentials
 
-    def step(u: Array, i: Array) -> tuple[Array, Array]:
-        u = carried(neuron, u) + input_gain(neuron, i) * i
-        return u, u
+    return _loop(neuron, current, start, None)[0]
 
-    return jax.lax.scan(step, start, current, unroll=unrolling())[1]
+
+def _loop(neuron: LIF, current: Array, start: Array, weights: Array | None) -> tuple[Array, Array]:
+    """Potentials of all steps, written over the input in its own memory, and sum_t weights_t s_t or zeros."""
+    gain = input_gain(neuron, current)
+
+    def step(t: Any, state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        u, written, total = state
+        u = carried(neuron, u) + gain * jax.lax.dynamic_index_in_dim(written, t, keepdims=False)
+        if weights is not None:
+            total += weights[t] * emitted(neuron, u)
+        return u, jax.lax.dynamic_update_index_in_dim(written, u, t, 0), total
+
+    state = (start, current, jnp.zeros_like(start))
+    return jax.lax.fori_loop(0, current.shape[0], step, state, unroll=unrolling())[1:]
 
 
 @functools.partial(_potentials.defjvp, symbolic_zeros=True)
 def _potentials_jvp(detached: bool, parallel: bool, primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+    u = _potentials(detached, parallel, *primals)
+    return u, _moved(detached, parallel, u, primals, tangents)
+
+
+def _moved(detached: bool, parallel: bool, u: Array, primals: tuple, tangents: tuple) -> Array:
+    """The tangent of the potentials u."""
     (neuron, current, start), (dneuron, dcurrent, dstart) = primals, tangents
-    u = _potentials(detached, parallel, neuron, current, start)
     previous = jnp.concatenate([start[None], u[:-1]])
     drive = input_gain(neuron, current) * _materialized(dcurrent)
-    if not all(
-        isinstance(d, SymbolicZero) for d in jax.tree.leaves(dneuron)
-    ):  # parameters are trained: passes to spare
+    if _trained(dneuron):  # passes to spare
         moved = jax.tree.map(_materialized, dneuron)
         drive += jax.jvp(lambda n: carried(n, previous) + input_gain(n, current) * current, (neuron,), (moved,))[1]
     dstart = _materialized(dstart)
-    return u, linear_recurrence(carried_slope(neuron, previous, detached), drive, dstart, parallel=parallel)
+    return linear_recurrence(carried_slope(neuron, previous, detached), drive, dstart, parallel=parallel)
+
+
+def _trained(tangent: Any) -> bool:
+    return not all(isinstance(d, SymbolicZero) for d in jax.tree.leaves(tangent))
 
 
 def _materialized(tangent: Any) -> Any:
@@ -224,6 +242,60 @@ def lif(neuron: LIF, current: Float[Array, "times *shape"]) -> tuple[Array, Arra
     """Spikes and potentials of neurons that do not see each other, both of the shape of the input, time first."""
     u = potentials(neuron, current)
     return emitted(neuron, u), u
+
+
+def weighted_spikes(
+    neuron: LIF, current: Float[Array, "times *shape"], weights: Float[Array, " times"]
+) -> tuple[Array, Array]:
+    """sum_t weights_t s_t and the potentials, as of `lif`: spikes are summed as they come and not written down.
+
+    Args:
+        neuron: the parameters.
+        current: the input, time first; the last axis is that of the units.
+        weights: of the spikes of each step: ones count them, those of `mean_leaky_weights` read them out.
+    """
+    start = jnp.zeros(current.shape[1:], current.dtype)
+    u, total = _weighted(is_detached(neuron), neuron, current, start, weights)
+    return total, u
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _weighted(detached: bool, neuron: LIF, current: Array, start: Array, weights: Array) -> tuple[Array, Array]:
+    del detached
+    return _loop(neuron, current, start, weights)
+
+
+@functools.partial(_weighted.defjvp, symbolic_zeros=True)
+def _weighted_jvp(detached: bool, primals: tuple, tangents: tuple) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    (neuron, *_, weights), (dneuron, *_, dweights) = primals, tangents
+    u, total = _weighted(detached, *primals)
+    if detached and neuron.reset != "zero" and not _trained(dneuron):
+        du, dtotal = _loop_moved(u, primals, tangents)
+    else:
+        du = _moved(detached, False, u, primals[:3], tangents[:3])
+        moved = jax.tree.map(_materialized, dneuron)
+        dtotal = jnp.tensordot(weights, jax.jvp(emitted, (neuron, u), (moved, du))[1], axes=1)
+    if _trained(dweights):
+        dtotal += jnp.tensordot(_materialized(dweights), emitted(neuron, u), axes=1)
+    return (u, total), (du, dtotal)
+
+
+def _loop_moved(u: Array, primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+    """The tangents where the slope of `carried` is the decay: one loop, whose reverse keeps no slope of a spike."""
+    (neuron, current, _, weights), (_, dcurrent, dstart, _) = primals, tangents
+    decay, theta = aligned(neuron.decay, u[0]), aligned(neuron.threshold, u[0])
+
+    @functools.partial(jax.checkpoint, prevent_cse=False)
+    def step(moved: tuple[Array, Array], entering: tuple[Array, Array, Array]) -> tuple[tuple[Array, Array], Array]:
+        du, dtotal = moved
+        u, drive, weight = entering
+        du = decay * du + drive
+        return (du, dtotal + weight * neuron.surrogate.evaluate(u - theta) * du), du
+
+    drive = input_gain(neuron, current) * _materialized(dcurrent)
+    start = _materialized(dstart), jnp.zeros_like(u[0])
+    (_, dtotal), du = jax.lax.scan(step, start, (u, drive, weights), unroll=unrolling())
+    return du, dtotal
 
 
 def run(neuron: Any, current: Float[Array, "times *shape"], weights: Any = None) -> Float[Array, "times *shape"]:

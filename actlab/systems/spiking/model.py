@@ -13,9 +13,15 @@ from flax import nnx
 from jaxtyping import Array, Float, Int, Key
 
 from actlab.systems.spiking.encoding import raster
-from actlab.systems.spiking.lif import LIF, lif, run
+from actlab.systems.spiking.lif import LIF, emitted, lif, run, weighted_spikes
 from actlab.systems.spiking.surrogates import SpikingError
-from actlab.systems.spiking.synapses import exponential_synapse, leaky_readout, mean_leaky_readout, synaptic_current
+from actlab.systems.spiking.synapses import (
+    exponential_synapse,
+    leaky_readout,
+    mean_leaky_readout,
+    mean_leaky_weights,
+    synaptic_current,
+)
 from actlab.training import Fitted, fit
 
 Readout = Literal["leaky", "spikes"]
@@ -99,7 +105,7 @@ class SpikingNet(nnx.Module):
 
     def __call__(self, spikes: Float[Array, "times batch inputs"]) -> Activity:
         """What the network does of input spikes."""
-        hidden, s = self._hidden(spikes)
+        hidden, s = self._hidden(spikes, len(self.kernels) - 1)
         current = synaptic_current(s, self.kernels[-1][...])
         if self.readout == "leaky":
             return Activity(leaky_readout(current, self.readout_decay), hidden)
@@ -113,23 +119,32 @@ class SpikingNet(nnx.Module):
         """
         if self.readout != "leaky":
             raise SpikingError('SpikingNet: mean_output is of readout = "leaky"; sum the spikes of a spiking one')
-        hidden, s = self._hidden(spikes)
-        return mean_leaky_readout(s, self.kernels[-1][...], self.readout_decay), hidden
+        layers, last = len(self.kernels) - 1, self.kernels[-1][...]
+        if not layers or len(self.recurrent) or not isinstance(self.neuron, LIF):
+            hidden, s = self._hidden(spikes, layers)
+            return mean_leaky_readout(s, last, self.readout_decay), hidden
+        hidden, s = self._hidden(spikes, layers - 1)
+        current = self._filtered(synaptic_current(s, self.kernels[layers - 1][...]))
+        weights = mean_leaky_weights(spikes.shape[0], self.readout_decay, current.dtype)
+        total, u = weighted_spikes(self.neuron, current, weights)
+        return total @ last, (*hidden, emitted(self.neuron, u))
 
-    def _hidden(self, s: Array) -> tuple[tuple[Array, ...], Array]:
+    def _hidden(self, s: Array, count: int) -> tuple[tuple[Array, ...], Array]:
         layers = []
-        for number, kernel in enumerate(list(self.kernels)[:-1]):
+        for number, kernel in enumerate(list(self.kernels)[:count]):
             weights = self.recurrent[number][...] if len(self.recurrent) else None
             s = self._layer(synaptic_current(s, kernel[...]), weights)
             layers.append(s)
         return tuple(layers), s
 
     def _layer(self, current: Array, weights: Any) -> Array:
-        if self.synapse_decay is not None:
-            current = exponential_synapse(current, self.synapse_decay)
+        current = self._filtered(current)
         if weights is None and isinstance(self.neuron, LIF):
             return lif(self.neuron, current)[0]
         return run(self.neuron, current, weights)
+
+    def _filtered(self, current: Array) -> Array:
+        return current if self.synapse_decay is None else exponential_synapse(current, self.synapse_decay)
 
 
 @dataclass(frozen=True)

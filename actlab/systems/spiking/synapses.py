@@ -73,8 +73,10 @@ def mean_leaky_readout(spikes: Float[Array, "times *batch units"], weights: Any,
 
     Here k_t = (1 - decay^(T - t))/((1 - decay) T), with t from 0. Decay is one number below 1.
     """
-    times = spikes.shape[0]
-    decay = jnp.asarray(decay, spikes.dtype)
-    left = jnp.arange(times, 0, -1, dtype=spikes.dtype)
-    kernel = -jnp.expm1(left * jnp.log(decay)) / ((1 - decay) * times)
-    return jnp.tensordot(kernel, spikes, axes=1) @ weights
+    return jnp.tensordot(mean_leaky_weights(spikes.shape[0], decay, spikes.dtype), spikes, axes=1) @ weights
+
+
+def mean_leaky_weights(times: int, decay: Any, dtype: Any = jnp.float32) -> Float[Array, " times"]:
+    """The k_t of `mean_leaky_readout`."""
+    decay, left = jnp.asarray(decay, dtype), jnp.arange(times, 0, -1, dtype=dtype)
+    return -jnp.expm1(left * jnp.log(decay)) / ((1 - decay) * times)

@@ -21,6 +21,7 @@ from actlab.systems.spiking import (
     potentials,
     run,
     surrogate,
+    weighted_spikes,
 )
 
 
@@ -118,6 +119,43 @@ def test_gradients_equal_autodiff_of_the_definition(reset):
     for fast, slow in jax.jit(both)(current):
         for a, b in zip(jax.tree.leaves(fast), jax.tree.leaves(slow), strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5 * float(jnp.max(jnp.abs(b))))
+
+
+@pytest.mark.parametrize("reset", RESETS)
+def test_spikes_summed_as_they_come(reset, float64):
+    """Values and derivatives in every leaf, forward, reverse and second ones: those of the spikes written down."""
+    current = jax.random.normal(jax.random.key(0), (20, 2, 4), jnp.float64) + 0.2
+    weights = jax.random.normal(jax.random.key(1), (20,), jnp.float64)
+    moved = jax.random.normal(jax.random.key(2), current.shape, jnp.float64)
+
+    def summed(n, i, w):
+        total, u = weighted_spikes(n, i, w)
+        return jnp.sum(total**2) + jnp.mean(u**2)
+
+    def written(n, i, w):
+        s, u = lif(n, i)
+        return jnp.sum(jnp.tensordot(w, s, axes=1) ** 2) + jnp.mean(u**2)
+
+    def of(f, neuron):
+        def alone(i):  # the neuron is no argument: the loop that keeps no slopes
+            return f(neuron, i, weights)
+
+        twice = jax.jvp(jax.grad(alone), (current,), (moved,))
+        forward = jax.jvp(alone, (current,), (moved,))
+        return (
+            f(neuron, current, weights),
+            jax.grad(f, (0, 1, 2), allow_int=True)(neuron, current, weights),
+            twice,
+            forward,
+        )
+
+    for share in (0.0, 1.0):
+        neuron = LIF(surrogate=surrogate("arctan", 3.0), reset_gradient=share, reset=reset, smooth=share > 0)
+        found, wanted = jax.jit(lambda n=neuron: (of(summed, n), of(written, n)))()
+        for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11)
+    batched = jax.vmap(lambda i: weighted_spikes(neuron, i, weights)[0], 1, 0)(current)
+    np.testing.assert_allclose(batched, weighted_spikes(neuron, current, weights)[0], rtol=1e-12)
 
 
 def test_finite_differences_on_the_smoothed_network(float64):
