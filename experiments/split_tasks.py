@@ -10,7 +10,7 @@ differences are paired.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -79,6 +79,7 @@ class Config:
         renewing: further ones, for the class-incremental scenario alone.
         activation: of its nets.
         method_rates: Adam's step sizes, from which each method's own is chosen there.
+        rates_of: in their place, of single methods.
         activations: compared under `compared`.
         rates: from which each activation's own is chosen.
         compared: methods under which activations are compared, each with its scenario.
@@ -101,6 +102,7 @@ class Config:
     renewing: tuple[Name, ...] = ("l2_init", "shrink_and_perturb", "continual_backprop")
     activation: str = "relu"
     method_rates: tuple[Annotated[float, Field(gt=0)], ...] = (1e-3,)
+    rates_of: dict[Name, tuple[Annotated[float, Field(gt=0)], ...]] = field(default_factory=dict)
     activations: tuple[str, ...] = ("relu", "leaky_relu", "tanh", "softplus", "elu", "gelu", "swish", "sin")
     rates: tuple[Annotated[float, Field(gt=0)], ...] = (3e-4, 1e-3, 3e-3)
     compared: tuple[tuple[Name, Scenario], ...] = (("replay", "class"),)
@@ -214,7 +216,8 @@ def _accuracy(
 def _method(
     method: str, scenario: Scenario, data: Labelled, config: Config, report: Callable[[str], None]
 ) -> tuple[list[Measurement], list[Curve]]:
-    rate, strength = _chosen(config.activation, method, scenario, config.method_rates, data, config, report)
+    rates: tuple[float, ...] = dict[str, tuple[float, ...]](config.rates_of).get(method, config.method_rates)
+    rate, strength = _chosen(config.activation, method, scenario, rates, data, config, report)
     accuracy = _accuracy(config.activation, method, scenario, rate, strength, data, config)
     final = Measurement(_name(scenario), method, accuracy[:, -1].mean(1), "%", "higher")
     if method == JOINT:
