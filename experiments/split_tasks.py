@@ -216,7 +216,8 @@ def _accuracy(
 def _method(
     method: str, scenario: Scenario, data: Labelled, config: Config, report: Callable[[str], None]
 ) -> tuple[list[Measurement], list[Curve]]:
-    rates: tuple[float, ...] = dict[str, tuple[float, ...]](config.rates_of).get(method, config.method_rates)
+    own: dict[Any, tuple[float, ...]] = config.rates_of
+    rates = own.get(method, config.method_rates)
     rate, strength = _chosen(config.activation, method, scenario, rates, data, config, report)
     accuracy = _accuracy(config.activation, method, scenario, rate, strength, data, config)
     final = Measurement(_name(scenario), method, accuracy[:, -1].mean(1), "%", "higher")
