@@ -86,7 +86,7 @@ def reachable(circuit: Circuit, inputs: dict[str, Any]) -> dict[str, Interval]:
         for g in circuit.genes:
             activities = [_values(r.curve, tighter[r.source]) for r in g.regulations]
             tighter[g.name] = _level(g, _gate(g.gate, activities)).intersect(tighter[g.name])
-        if all(tighter[k].width > 0.999999 * box[k].width for k in box):
+        if all(tighter[k].width >= 0.999999 * box[k].width for k in box):  # inputs have width 0
             return tighter
         box = tighter
     return box

@@ -164,7 +164,10 @@ class Circuit:
         return out
 
     def field(self, inputs: Mapping[str, Any] | None = None) -> Field:
-        """The right-hand side (time, state) -> rates under inputs that are numbers or functions of time."""
+        """The right-hand side (time, state) -> rates under inputs that are numbers or functions of time.
+
+        Of a circuit without delays: they are left out here.
+        """
         given = check_inputs(self, inputs)
         constant = {name: value for name, value in given.items() if not callable(value)}
         known = {
@@ -181,9 +184,8 @@ def circuit(*genes: Gene, inputs: tuple[str, ...] = ()) -> Circuit:
         inputs: names of concentrations that are given from outside.
 
     Raises:
-        CircuitError: a name twice, or a regulation from nowhere.
+        CircuitError: a name twice, no such gate, a regulation from nowhere, two by one source, or a negative delay.
         FactError: a regulation's curve is not known to be monotone with values in [0, 1].
-        ValueError: no such gate.
     """
     names = [*inputs, *(g.name for g in genes)]
     twice = sorted({n for n in names if names.count(n) > 1})
@@ -223,6 +225,19 @@ def check_inputs(circuit: Circuit, inputs: Mapping[str, Any] | None) -> dict[str
     given = dict(inputs or {})
     if set(given) != set(circuit.inputs):
         raise CircuitError(f"inputs given: {sorted(given)}; the circuit's are: {sorted(circuit.inputs)}")
+    return given
+
+
+def check_levels(circuit: Circuit, levels: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The concentrations of a state as a dictionary, not necessarily of every entry.
+
+    Raises:
+        CircuitError: a name that is none of the circuit's.
+    """
+    given = dict(levels or {})
+    unknown = sorted(set(given) - set(circuit.names))
+    if unknown:
+        raise CircuitError(f"start of {unknown[0]!r}: the circuit's entries are {', '.join(circuit.names)}")
     return given
 
 

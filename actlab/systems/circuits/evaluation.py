@@ -18,11 +18,13 @@ from actlab.dynamics import linear_noise, ssa
 from actlab.measurement import Curve, Evaluation, Heatmap, Measurement, System
 from actlab.systems.circuits.certificates import no_oscillation
 from actlab.systems.circuits.circuit import Circuit
+from actlab.systems.circuits.design import design_times
 from actlab.systems.circuits.measures import adaptation
 from actlab.systems.circuits.motifs import autoregulation, loop_of, ring
 from actlab.systems.circuits.response import Response, response
 from actlab.systems.circuits.simulation import log_gain, simulate, steady_state
 from actlab.systems.circuits.stochastic import fano, reactions_of
+from actlab.training import seed_keys
 
 FANO = "Fano factor of an autoregulated gene"
 ACCELERATION = "acceleration over simple regulation, median"
@@ -53,7 +55,7 @@ STANDARD = Settings()
 
 
 class Found(NamedTuple):
-    """What one compiled program measures: per seed, save for the map, the pulse and the ring."""
+    """What one compiled program measures: per seed, save for the predicted noise, the ring, the map and the pulse."""
 
     rest: Any
     peak_time: Any
@@ -81,8 +83,7 @@ def evaluate(activation: Any, seeds: Sequence[int], settings: Settings = STANDAR
     """
     activation, seeds = al.as_activation(activation), tuple(int(s) for s in seeds)
     up, down = response(activation), response(activation, repression=True)
-    keys = jnp.stack([jax.random.key(s) for s in seeds])
-    found: Found = jax.tree.map(np.asarray, jax.jit(lambda k: _measured(k, up, down, settings))(keys))
+    found: Found = jax.tree.map(np.asarray, jax.jit(lambda k: _measured(k, up, down, settings))(seed_keys(seeds)))
     proved = _largest_production_at_rest(down)
     return Evaluation.of(
         _measurements(activation, up, found, proved, seeds),
@@ -93,7 +94,8 @@ def evaluate(activation: Any, seeds: Sequence[int], settings: Settings = STANDAR
 
 def references(seeds: Sequence[int]) -> Evaluation:
     """An unregulated gene: Poisson, and half-way in ln 2 lifetimes."""
-    ones, seeds = np.ones(len(tuple(seeds))), tuple(seeds)
+    seeds = tuple(int(s) for s in seeds)
+    ones = np.ones(len(seeds))
     who = "unregulated gene (closed form)"
     return Evaluation(
         (
@@ -109,7 +111,7 @@ def _loop(up: Response, down: Response, K: Array) -> Circuit:
 
 
 def _times(settings: Settings) -> Array:
-    return 12 * jnp.square(jnp.linspace(0, 1, settings.steps + 1))
+    return design_times(12.0, settings.steps, jnp.result_type(float))
 
 
 def _axes(settings: Settings) -> tuple[np.ndarray, np.ndarray]:
@@ -119,7 +121,7 @@ def _axes(settings: Settings) -> tuple[np.ndarray, np.ndarray]:
 
 def _measured(keys: Array, up: Response, down: Response, settings: Settings) -> Found:
     times = _times(settings)
-    draw, run = jnp.stack([jax.random.fold_in(k, 0) for k in keys]), jnp.stack([jax.random.fold_in(k, 1) for k in keys])
+    draw, run = (jax.vmap(jax.random.fold_in, (0, None))(keys, i) for i in (0, 1))
 
     def one(K: Array) -> tuple[Array, ...]:
         loop = _loop(up, down, K)

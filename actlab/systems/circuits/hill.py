@@ -56,7 +56,9 @@ def hill_of_log(log_x: Float[Array, "*shape"], n: Any, log_K: Any) -> Float[Arra
 
 
 def log_sensitivity(curve: Activation, x: Any) -> Array:
-    """D ln f / d ln x = x f'(x) / f(x): n (1 - a) for the Hill activation a, -n a for the repression; the gain of fold.
+    """The log sensitivity d ln f / d ln x = x f'(x) / f(x): a small fold change of x, times this, is that of f.
+
+    n (1 - a) for the Hill activation a, -n a for the repression.
 
     Args:
         curve: an activation with positive values at x.

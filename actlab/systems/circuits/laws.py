@@ -14,9 +14,9 @@ from actlab.systems.circuits.simulation import steady_state
 
 
 def loop_log_gain(loop: Circuit, X: Any) -> Any:
-    """D ln Z / d ln X at rest of a feed-forward loop with an AND gate and no basal rates, by its three local gains.
+    """The log gain d ln Z / d ln X at rest of a feed-forward loop with an AND gate and no basal rates.
 
-    gain(X -> Z) + gain(Y -> Z) gain(X -> Y). For the incoherent loop I1 of Hill curves it is
+    By its three local gains: gain(X -> Z) + gain(Y -> Z) gain(X -> Y). For the incoherent loop I1 of Hill curves it is
     n_z (1 - a_z) - n_r R n_y (1 - a_y), where R = (Y/K_yz)^n_r / (1 + (Y/K_yz)^n_r): zero, perfect adaptation, only in
     the limit a_y, a_z -> 0, R -> 1 with n_z = n_r n_y. With every n = 2 it over-corrects towards -2.
     """
@@ -61,6 +61,9 @@ def ring_hopf(n: float, genes: int = 3, K: float = 1.0, removal: float = 1.0) ->
 
     Each gene's gain in logarithms, n u/(1+u) with u = (x/K)^n, must reach sec(pi/genes): 2 for three. With three:
     u = 2/(n-2). None where n is not above that: the gain stays below n, so no production rate will do.
+
+    Raises:
+        ValueError: an even number of genes, or fewer than three.
     """
     if genes < 3 or genes % 2 == 0:
         raise ValueError(f"a ring of {genes} repressors has no Hopf point of this kind; take an odd number from 3 on")
@@ -83,6 +86,9 @@ def delay_hopf(slope: float, removal: float = 1.0) -> tuple[float, float] | None
 
     Returns:
         None where |slope| <= removal: then no delay will do.
+
+    Raises:
+        ValueError: a positive slope.
     """
     if slope > 0:
         raise ValueError(f"slope = {slope:g}: delayed repression needs a negative one")

@@ -136,7 +136,9 @@ def half_way_time(
 
 
 def log_sensitivities(measure: Callable[[Circuit], Array], circuit: Circuit) -> Circuit:
-    """D ln(measure) / d ln(parameter) for every rate, K and n, as a circuit whose leaves hold them; 0 where one is 0.
+    """The log sensitivities d ln(measure) / d ln(parameter) to every rate, K and n: a circuit whose leaves hold them.
+
+    0 where the parameter is 0.
 
     Args:
         measure: a positive number of a circuit, differentiable.

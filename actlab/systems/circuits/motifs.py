@@ -1,4 +1,4 @@
-"""Network motifs: feed-forward loops, autoregulation, toggle switch, rings of repressors, morphogen readers."""
+"""Network motifs: simple regulation, feed-forward loops, autoregulation, toggle switch, rings of repressors."""
 
 from __future__ import annotations
 

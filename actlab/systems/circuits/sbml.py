@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from actlab.systems.circuits.circuit import Circuit, CircuitError, Gene, Levels, check_inputs
+from actlab.systems.circuits.circuit import Circuit, CircuitError, Gene, Levels, check_inputs, check_levels
 from actlab.systems.circuits.hill import hill_parameters
 
 NAMESPACE = "http://www.sbml.org/sbml/level3/version1/core"
@@ -18,7 +18,8 @@ def to_sbml(circuit: Circuit, inputs: Mapping[str, Any] | None = None, initial: 
     """The circuit as an SBML document: every rate, K, n and input is a global parameter that a simulator can set.
 
     Entries of the state are parameters that vary by rate rules; names become identifiers (`lacI mRNA` is `lacI_mRNA`),
-    parameters are `K_X_Z`, `n_X_Z`, `production_Z`, `basal_Z`, `removal_Z`.
+    parameters are `K_X_Z`, `n_X_Z`, `production_Z`, `basal_Z`, `removal_Z`, and of a gene with an mRNA
+    `translation_Z`, `mrna_removal_Z`.
 
     Args:
         circuit: of Hill curves, with numbers as parameters, without delays.
@@ -26,17 +27,17 @@ def to_sbml(circuit: Circuit, inputs: Mapping[str, Any] | None = None, initial: 
         initial: concentrations at time 0; 0 where not given.
 
     Raises:
-        CircuitError: inputs that do not fit, a delay, a curve other than `hill` and `hill_repression`, or a name that
-            makes no identifier.
+        CircuitError: inputs or initial concentrations that do not fit, a delay, a curve other than `hill` and
+            `hill_repression`, or a name that makes no identifier.
     """
-    given = check_inputs(circuit, inputs)
+    given, begun = check_inputs(circuit, inputs), check_levels(circuit, initial)
     if circuit.delays:
         raise CircuitError("SBML simulators differ on delays, so a circuit with delays is not exported")
     constants: dict[str, float] = {identifier(name): float(value) for name, value in given.items()}
     rules: dict[str, ET.Element] = {}
     for gene in circuit.genes:
         _add_gene(gene, constants, rules)
-    values = {identifier(name): float((initial or {}).get(name, 0.0)) for name in circuit.names}
+    values = {identifier(name): float(begun.get(name, 0.0)) for name in circuit.names}
     return _document(constants, values, rules)
 
 

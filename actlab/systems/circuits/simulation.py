@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import graphlib
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -10,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from actlab.dynamics import equilibrium, integrate, rk4, rk4_delayed
-from actlab.systems.circuits.circuit import Circuit, CircuitError, Levels, at_time, check_inputs
+from actlab.systems.circuits.circuit import Circuit, CircuitError, Levels, at_time, check_inputs, check_levels
 
 Solver = Literal["rk4", "tsit5", "dopri8", "kvaerno5"]
 
@@ -33,10 +34,7 @@ def start(circuit: Circuit, levels: Mapping[str, Any] | None = None, dtype: Any 
     Raises:
         CircuitError: a name that is none of the circuit's.
     """
-    given = dict(levels or {})
-    unknown = sorted(set(given) - set(circuit.names))
-    if unknown:
-        raise CircuitError(f"start of {unknown[0]!r}: the circuit's entries are {', '.join(circuit.names)}")
+    given = check_levels(circuit, levels)
     dtype = jnp.result_type(float) if dtype is None else dtype
     return {name: jnp.asarray(given.get(name, 0.0), dtype) for name in circuit.names}
 
@@ -104,15 +102,11 @@ def simulate_delayed(
 
 def feed_forward_order(circuit: Circuit) -> tuple[str, ...] | None:
     """The genes ordered so that each comes after its regulators, or None where the graph has a cycle."""
-    done: list[str] = []
-    left = {g.name: {r.source for r in g.regulations} - set(circuit.inputs) for g in circuit.genes}
-    while left:
-        free = [name for name, sources in left.items() if sources <= set(done)]
-        if not free:
-            return None
-        done += free
-        left = {name: sources for name, sources in left.items() if name not in free}
-    return tuple(done)
+    regulators = {g.name: [r.source for r in g.regulations if r.source not in circuit.inputs] for g in circuit.genes}
+    try:
+        return tuple(graphlib.TopologicalSorter(regulators).static_order())
+    except graphlib.CycleError:
+        return None
 
 
 def steady_state(
@@ -149,7 +143,7 @@ def steady_state(
 
 
 def log_gain(circuit: Circuit, inputs: Mapping[str, Any], source: str, gene: str) -> Array:
-    """D ln(steady level of a gene) / d ln(an input): 0 for perfect adaptation, 1 for proportional response."""
+    """The log gain d ln(steady level) / d ln(an input): 0 for perfect adaptation, 1 for proportional response."""
 
     def level(log_x: Array) -> Array:
         return jnp.log(steady_state(circuit, {**inputs, source: jnp.exp(log_x)})[gene])

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 
 from actlab.dynamics import rk4_fold
 from actlab.systems.circuits.circuit import Circuit
+from actlab.systems.circuits.design import design_times
 from actlab.systems.circuits.motifs import LOOPS, Loop, loop_of
 from actlab.systems.circuits.response import logistic_curve
 from actlab.systems.circuits.simulation import start
@@ -62,7 +63,7 @@ def sweep(
         block: sets computed at a time.
     """
     dtype = jax.tree.leaves(parameters)[0].dtype
-    times = end * jnp.square(jnp.linspace(0, 1, steps + 1, dtype=dtype))
+    times = design_times(end, steps, dtype)
 
     def one(row: dict[str, Any]) -> Pulses:
         circuit = fast_loop(loop, **row)

@@ -64,7 +64,7 @@ def bifurcations(neuron: Neuron) -> tuple[Bifurcation, ...]:
     determinant without an imaginary pair (neutral saddles) are left out. In float64, x64 enabled or not.
 
     Raises:
-        ValueError: more than three gates.
+        ValueError: no gate, or more than three.
         RootError: a bifurcation of higher codimension (a cusp, a Bogdanov-Takens point) lies at these parameters.
 
     Source: Kuznetsov 2004, Elements of Applied Bifurcation Theory, sections 3.2, 3.4 and 5.4.
@@ -125,7 +125,7 @@ def hurwitz(neuron: Neuron) -> Callable[[Any], Any]:
     """V -> the Hurwitz determinant of order N - 1, which vanishes where two eigenvalues sum to 0.
 
     Raises:
-        ValueError: more than three gates.
+        ValueError: no gate, or more than three.
     """
     dimension = len(neuron.gates) + 1
     if not 2 <= dimension <= LARGEST:

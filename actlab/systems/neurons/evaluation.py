@@ -40,7 +40,7 @@ class Settings:
         duration: of a simulation, ms.
         step: of the integration, ms.
         currents: of the f-I curve, from 20 to 260 uA/cm^2, and of a search for the least current with firing.
-        refinements: of that search; each divides the resolution by `currents`.
+        refinements: of that search; each divides its step by `currents` - 1.
         reach: how far below the onset it begins, uA/cm^2.
         margin: from the onset at which the rate above it is measured, uA/cm^2.
     """
@@ -83,20 +83,26 @@ def evaluate(activation: Any, seeds: Sequence[int], settings: Settings = STANDAR
     """
     activation, seeds = al.as_activation(activation), tuple(int(s) for s in seeds)
     found = {name: _studied(activation, published, seeds, settings) for name, published in SETS.items()}
-    notes = (
+    note = (
         f"Both gates are {activation.name} scaled to [0, 1], with the half-voltage of the published Boltzmann curve "
-        "and its slope there: what differs is the shape. The lists of bifurcations are complete, by interval bounds.",
-        *(_described(activation.name, name, f) for name, f in found.items()),
+        "and its slope there: what differs is the shape. The lists of bifurcations are complete, by interval bounds."
     )
-    return Evaluation.of(_measurements(activation.name, found, seeds), _curves(activation.name, found, settings), notes)
+    return _evaluation(activation.name, found, seeds, settings, note)
 
 
-def references(seeds: Sequence[int]) -> Evaluation:
+def references(seeds: Sequence[int], settings: Settings = STANDARD) -> Evaluation:
     """The published neuron, its curves Boltzmann's, under the same draws."""
     seeds = tuple(int(s) for s in seeds)
-    found = {name: _studied(al.sigmoid, published, seeds, STANDARD) for name, published in SETS.items()}
-    notes = tuple(_described(BOLTZMANN, name, f) for name, f in found.items())
-    return Evaluation.of(_measurements(BOLTZMANN, found, seeds), _curves(BOLTZMANN, found, STANDARD), notes)
+    found = {name: _studied(al.sigmoid, published, seeds, settings) for name, published in SETS.items()}
+    return _evaluation(BOLTZMANN, found, seeds, settings)
+
+
+def _evaluation(
+    who: str, found: dict[str, Found], seeds: tuple[int, ...], settings: Settings, *notes: str
+) -> Evaluation:
+    described = (_described(who, name, f) for name, f in found.items())
+    curves = _curves(who, found, settings)
+    return Evaluation.of(_measurements(who, found, seeds, settings), curves, (*notes, *described))
 
 
 def _drawn(published: dict[str, float], seed: int | None, settings: Settings) -> dict[str, float]:
@@ -179,15 +185,15 @@ def _rates(neurons: Neuron, currents: Array, voltages: Array, duration: float, s
     return jax.vmap(jax.vmap(one, (None, 0, None)))(neurons, currents, voltages)
 
 
-def _measurements(who: str, found: dict[str, Found], seeds: tuple[int, ...]) -> list[Measurement]:
+def _measurements(who: str, found: dict[str, Found], seeds: tuple[int, ...], settings: Settings) -> list[Measurement]:
     table = []
     for name, f in found.items():
-        first = np.array([float(k is not None and k == "I") for k in f.kinds[1:]])
-        subcritical = np.array([float(sum(b.subcritical for b in found)) for found in f.lists[1:]])
-        count = np.array([float(len(found)) for found in f.lists[1:]])
+        first = np.array([float(k == "I") for k in f.kinds[1:]])
+        subcritical = np.array([float(sum(b.subcritical for b in points)) for points in f.lists[1:]])
+        count = np.array([float(len(points)) for points in f.lists[1:]])
         rows = (
             ("current at which rest ends", f.onset[1:], "uA/cm^2"),
-            ("rate 0.1 uA/cm^2 above it", f.rate_above[1:], "Hz"),
+            (f"rate {settings.margin:g} uA/cm^2 above it", f.rate_above[1:], "Hz"),
             ("width of the bistable range below it", f.width[1:], "uA/cm^2"),
             ("class I, from rate 0", first, ""),
             ("bifurcations of equilibria", count, ""),

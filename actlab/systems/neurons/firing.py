@@ -174,7 +174,7 @@ def classify(
         kick: mV by which the cell below the onset is displaced from rest.
 
     Raises:
-        ValueError: the resting state never loses its stability, or exists at no current.
+        ValueError: the resting state never loses its stability.
         RootError: as `bifurcations`.
 
     Source: Hodgkin 1948, J. Physiol. 107:165; Rinzel & Ermentrout 1998; Izhikevich 2007, chapter 7.

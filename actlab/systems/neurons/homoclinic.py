@@ -53,7 +53,7 @@ def homoclinic(
     Args:
         neuron: all of its leaves numbers.
         low: uA/cm^2; here and at `high` there are three equilibria, the middle one a saddle with one way out.
-        high: uA/cm^2, on the other side.
+        high: uA/cm^2, on the other side; which of the two is larger does not matter.
         step: of the integration, ms.
         duration: ms that an orbit is watched.
         tolerance: uA/cm^2, to which the current is found, up to the integration's error.
@@ -85,7 +85,7 @@ def _search(saddle: _Saddle, low: float, high: float, duration: float, tolerance
             f"homoclinic: the orbit that leaves the saddle of {saddle.neuron.name} {does} at {low:g} uA/cm^2 and at "
             f"{high:g}: give currents on two sides of the homoclinic orbit"
         )
-    while high - low > tolerance:
+    while abs(high - low) > tolerance:
         middle = 0.5 * (low + high)
         if middle in (low, high):
             break

@@ -56,7 +56,7 @@ class FastInward:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class HyperbolicRate:
-    """phi cosh((V - V_half) / (2 width)), 1/ms: fastest far from the half-voltage.
+    """phi cosh((V - half) / (2 width)), 1/ms: fastest far from the half-voltage.
 
     Attributes:
         phi: 1/ms at the half-voltage.

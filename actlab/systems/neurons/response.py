@@ -61,7 +61,7 @@ def zap(
         neuron: the neuron.
         voltage: of the equilibrium about which it is driven, mV.
         amplitude: of the current, uA/cm^2; small, that the cell stays linear.
-        lowest: frequency returned, Hz.
+        lowest: Hz, below the first frequency returned.
         highest: frequency returned, Hz.
         duration: ms.
         step: ms.

@@ -20,7 +20,7 @@ from actlab.systems.spiking.surrogates import SpikingError
 
 
 class LayerBudget(NamedTuple):
-    """Bounds of one layer, spectral norm of the first, Frobenius norms of the others; infinite where they overflow.
+    """Bounds of one layer: spectral norms of the first two, Frobenius norms of the others; infinite on overflow.
 
     Attributes:
         factor: A, the growth of the gradient in one step; at most 1: no explosion in time.
@@ -85,11 +85,11 @@ def gradient_budget(
         raise SpikingError(f"gradient_budget: {len(recurrent)} recurrent matrices for {len(hidden)} spiking layers")
     kernel, inputs = (np.abs(np.asarray(v, np.float64)) for v in (readout_kernel, inputs))
     times, peak = len(kernel), _number(neuron.surrogate.shape_facts.peak, "peak")
-    gain = 1 - _number(neuron.decay, "decay") if neuron.input_gain == "leak" else 1.0
+    gain = _gain(neuron)
     widths = [k.shape[1] for k in hidden]
-    # |softmax - onehot| <= sqrt 2, and each spike vector is at most sqrt(units) long.
+    # |softmax - onehot| <= sqrt 2, and each vector of hidden spikes is at most sqrt(units) long.
     slope = math.sqrt(2) * logit_scale
-    readout = slope * float(kernel.sum()) * (math.sqrt(widths[-1]) if widths else 1.0)
+    readout = slope * (float(kernel.sum()) * math.sqrt(widths[-1]) if widths else float(kernel @ inputs))
     arriving = slope * kernel * _norm(last)
     layers: list[LayerBudget] = []
     for number in reversed(range(len(hidden))):
@@ -125,8 +125,12 @@ def _factor(neuron: LIF, weights: Any) -> float:
     own = _number(largest_factor(neuron), "decay, threshold or beta")
     if weights is None:
         return own
-    gain = 1 - _number(neuron.decay, "decay") if neuron.input_gain == "leak" else 1.0
-    return own + gain * _norm(weights) * _number(neuron.surrogate.shape_facts.peak, "peak")
+    return own + _gain(neuron) * _norm(weights) * _number(neuron.surrogate.shape_facts.peak, "peak")
+
+
+def _gain(neuron: LIF) -> float:
+    """What the input is multiplied by."""
+    return 1 - _number(neuron.decay, "decay") if neuron.input_gain == "leak" else 1.0
 
 
 def _norm(matrix: Any) -> float:
@@ -135,7 +139,7 @@ def _norm(matrix: Any) -> float:
 
 def _number(value: Any, what: str) -> float:
     if np.ndim(value) != 0:
-        raise SpikingError(f"gradient_budget: {what} has the shape {np.shape(value)}; give the worst of the units")
+        raise SpikingError(f"gradient bounds: {what} has the shape {np.shape(value)}; give the worst of the units")
     return float(value)
 
 

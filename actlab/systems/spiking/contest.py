@@ -48,7 +48,7 @@ class Outcome(NamedTuple):
     Attributes:
         accuracy: on the test samples; a net whose outputs are not finite guesses.
         loss: of the last tenth of the training steps, nats.
-        rate: spikes of a hidden unit in a step, then.
+        rate: spikes of a unit of the first hidden layer in a step, over the same steps.
     """
 
     accuracy: Array
@@ -70,7 +70,7 @@ def without_times(key: Key[Array, ""], data: dict[str, Array], task: Task) -> di
 
 
 def trial(key: Key[Array, ""], train: Any, test: Any, neuron: LIF, task: Task) -> Outcome:
-    """Trains one net: pure, to be vmapped over everything but the task."""
+    """Trains one net of the neuron with the task's decay: pure, to be vmapped over everything but the task."""
     neuron = replace(neuron, decay=task.decay)
     fitted = train_classifier(key, train, neuron, task.recipe, times=task.times, classes=task.classes)
     last = max(task.recipe.steps // 10, 1)
@@ -98,15 +98,11 @@ def sweep_of_seed(
     """
     of_data, of_net = jax.random.split(key)
     train, test = draw(of_data, task)
-    one = lambda b, w: trial(of_net, train, test, neurons(b, w), task)  # noqa: E731
+
+    def one(beta: Array, share: Array) -> Outcome:
+        return trial(of_net, train, test, neurons(beta, share), task)
+
     return jax.vmap(jax.vmap(one, (None, 0)), (0, None))(jnp.asarray(betas), jnp.asarray(shares))
-
-
-def sweep(
-    keys: Key[Array, " seeds"], neurons: Callable[[Array, Array], LIF], betas: Any, shares: Any, task: Task
-) -> Outcome:
-    """`sweep_of_seed` of several seeds in one program: leaves of shape (seeds, betas, shares)."""
-    return jax.vmap(lambda key: sweep_of_seed(key, neurons, betas, shares, task))(keys)
 
 
 def control_of_seed(key: Key[Array, ""], neuron: LIF, task: Task) -> Float[Array, ""]:
@@ -116,8 +112,3 @@ def control_of_seed(key: Key[Array, ""], neuron: LIF, task: Task) -> Float[Array
     shuffles = jax.random.split(jax.random.fold_in(key, 1))
     train, test = (without_times(k, part, task) for k, part in zip(shuffles, parts, strict=True))
     return trial(of_net, train, test, neuron, task).accuracy
-
-
-def control(keys: Key[Array, " seeds"], neuron: LIF, task: Task) -> Float[Array, " seeds"]:
-    """`control_of_seed` of several seeds in one program."""
-    return jax.vmap(lambda key: control_of_seed(key, neuron, task))(keys)

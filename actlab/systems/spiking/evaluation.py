@@ -13,12 +13,13 @@ import numpy as np
 import actlab.activations as al
 from actlab.activations import Activation
 from actlab.measurement import Curve, Evaluation, Measurement, System
-from actlab.systems.spiking.contest import Outcome, Task, control, sweep
-from actlab.systems.spiking.laws import critical_beta, gaussian_moments, largest_factor
+from actlab.systems.spiking.contest import Outcome, Task, control_of_seed, sweep_of_seed
+from actlab.systems.spiking.laws import critical_beta, gaussian_moments, largest_factor, limit_moments
 from actlab.systems.spiking.lif import LIF, carried_slope, potentials
 from actlab.systems.spiking.model import Recipe
 from actlab.systems.spiking.reading import surrogate_of
 from actlab.systems.spiking.surrogates import Surrogate, surrogate
+from actlab.training import ensemble
 
 HEADLINE = "accuracy, detached reset, at the worst beta"
 CURVE = "Accuracy on spike times against the surrogate's slope"
@@ -70,9 +71,8 @@ def evaluate(activation: Any, seeds: Sequence[int], settings: Settings = STANDAR
     def neuron(beta: Any, share: Any) -> LIF:
         return LIF(surrogate=replace(h, beta=beta), reset_gradient=share)
 
-    betas = jnp.asarray(settings.betas, jnp.float32)
-    keys = _keys(seeds)
-    found = jax.jit(lambda k: sweep(k, neuron, betas, jnp.asarray([0.0, 1.0]), settings.task))(keys)
+    betas, shares = jnp.asarray(settings.betas, jnp.float32), jnp.asarray([0.0, 1.0])
+    found = ensemble(lambda k: sweep_of_seed(k, neuron, betas, shares, settings.task))(_keys(seeds))
     growth = _growth(h, seeds, settings)
     return Evaluation.of(
         _measurements(activation, h, found, growth, seeds, settings),
@@ -85,7 +85,7 @@ def references(seeds: Sequence[int], settings: Settings = STANDARD) -> Evaluatio
     """The same nets on the same counts of spikes at random times: what rates alone tell."""
     seeds = tuple(int(s) for s in seeds)
     neuron = LIF(surrogate=surrogate("sigmoid", 10.0))
-    chance = 100 * np.asarray(jax.jit(lambda k: control(k, neuron, settings.task))(_keys(seeds)), np.float64)
+    chance = 100 * np.asarray(ensemble(lambda k: control_of_seed(k, neuron, settings.task))(_keys(seeds)), np.float64)
     return Evaluation((Measurement(HEADLINE, "rates only (no spike times)", chance, "%", "higher", seeds),))
 
 
@@ -95,14 +95,14 @@ def _keys(seeds: Sequence[int]) -> Any:
 
 def _growth(h: Surrogate, seeds: tuple[int, ...], settings: Settings) -> np.ndarray:
     """Log10 of the largest |du_t/du_0| of 1,000 neurons under noise, attached, steepest beta: shape (seeds, times)."""
-    neuron = LIF(surrogate=replace(h, beta=settings.betas[-1]), reset_gradient=1.0, decay=settings.task.decay)
+    neuron = _attached(replace(h, beta=settings.betas[-1]), settings)
 
     def one(key: Any) -> Any:
         u = potentials(neuron, 0.1 + 0.3 * jax.random.normal(key, (settings.times, 1000)))
         factors = jnp.abs(carried_slope(neuron, u))
         return jnp.max(jnp.cumsum(jnp.log10(jnp.maximum(factors, 1e-30)), 0), 1)
 
-    return np.asarray(jax.jit(jax.vmap(one))(_keys(seeds)), np.float64)
+    return np.asarray(ensemble(one)(_keys(seeds)), np.float64)
 
 
 def _measurements(
@@ -116,12 +116,12 @@ def _measurements(
     name, ones = activation.name, np.ones(len(seeds))
     right = 100 * np.asarray(found.accuracy, np.float64)
     steep = settings.betas[-1]
-    moments = gaussian_moments(replace(h, beta=steep))
-    facts = replace(h, beta=steep).shape_facts
-    bound = float(largest_factor(LIF(surrogate=replace(h, beta=steep), reset_gradient=1.0, decay=settings.task.decay)))
+    steepest = replace(h, beta=steep)
+    moments, limits = gaussian_moments(steepest), limit_moments(steepest.shape_facts, DENSITY)
+    bound = float(largest_factor(_attached(steepest, settings)))
     constants = {
-        f"mean gradient over its limit area x density, beta = {steep:g}": moments.mean / (facts.area * DENSITY),
-        "second moment over its limit": moments.second / (facts.square * DENSITY),
+        f"mean gradient over its limit area x density, beta = {steep:g}": moments.mean / limits.mean,
+        "second moment over its limit": moments.second / limits.second,
         "beta at which an attached reset can amplify": float(critical_beta(_attached(h, settings))),
         "bound of a step's growth, attached, steepest, log10": np.log10(bound),
     }

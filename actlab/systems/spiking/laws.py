@@ -70,7 +70,8 @@ def gaussian_moments(surrogate: Surrogate, mean: float = 0.0, deviation: float =
 def largest_factor(neuron: LIF, attached: bool = True) -> Any:
     """A bound A on |d carried / du|, the factor by which one step passes the gradient of the potential on.
 
-    From the surrogate's peak and reach; at most 1: no explosion in time, whatever the potentials.
+    From the surrogate's peak and reach; at most 1: no explosion in time, whatever the potentials. `attached` false: as
+    if no gradient passed the reset.
     """
     decay, theta, facts = neuron.decay, neuron.threshold, neuron.surrogate.shape_facts
     kick = neuron.reset_gradient * theta * facts.peak if attached else 0.0

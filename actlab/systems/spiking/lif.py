@@ -102,9 +102,14 @@ def is_detached(neuron: LIF) -> bool:
     return isinstance(neuron.reset_gradient, (int, float)) and neuron.reset_gradient == 0
 
 
+def _slope_is_decay(neuron: LIF, detached: bool) -> bool:
+    """Whether the derivative of `carried` is the decay at every potential, known before tracing."""
+    return neuron.reset == "none" or (detached and neuron.reset != "zero")
+
+
 def carried_slope(neuron: LIF, u: Float[Array, "*shape"], detached: bool = False) -> Array:
     """The derivative of `carried` in u; of the shape of u, or constant in time where it does not depend on it."""
-    if neuron.reset == "none" or (detached and neuron.reset != "zero"):
+    if _slope_is_decay(neuron, detached):
         return jnp.asarray(neuron.decay, u.dtype)
     decay, theta, share = (aligned(v, u) for v in (neuron.decay, neuron.threshold, neuron.reset_gradient))
     h = neuron.surrogate.evaluate(u - theta)
@@ -138,13 +143,15 @@ def _potentials(detached: bool, parallel: bool, neuron: LIF, current: Array, sta
     del detached
     if parallel:
         return parallel_potentials(neuron, current, start).potentials
-
     return _loop(neuron, current, start, None)[0]
 
 
 def _loop(neuron: LIF, current: Array, start: Array, weights: Array | None) -> tuple[Array, Array]:
-    """Potentials of all steps, written over the input in its own memory, and sum_t weights_t s_t or zeros."""
-    gain = input_gain(neuron, current)
+    """Potentials of all steps, and the sum of weights_t s_t over t (0 without weights).
+
+    The loop carries the input and overwrites each step of it by its potential: one array in memory instead of two.
+    """
+    gain = input_gain(neuron, start)
 
     def step(t: Any, state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         u, written, total = state
@@ -168,7 +175,7 @@ def _moved(detached: bool, parallel: bool, u: Array, primals: tuple, tangents: t
     (neuron, current, start), (dneuron, dcurrent, dstart) = primals, tangents
     previous = jnp.concatenate([start[None], u[:-1]])
     drive = input_gain(neuron, current) * _materialized(dcurrent)
-    if _trained(dneuron):  # passes to spare
+    if _trained(dneuron):  # else these passes over the arrays would add zeros
         moved = jax.tree.map(_materialized, dneuron)
         drive += jax.jvp(lambda n: carried(n, previous) + input_gain(n, current) * current, (neuron,), (moved,))[1]
     dstart = _materialized(dstart)
@@ -247,14 +254,14 @@ def lif(neuron: LIF, current: Float[Array, "times *shape"]) -> tuple[Array, Arra
 def weighted_spikes(
     neuron: LIF, current: Float[Array, "times *shape"], weights: Float[Array, " times"]
 ) -> tuple[Array, Array]:
-    """sum_t weights_t s_t and the potentials, as of `lif`: spikes are summed as they come and not written down.
+    """The sum of weights_t s_t over t, and the potentials of `lif`: spikes are added as they come and never stored.
 
     Args:
         neuron: the parameters.
         current: the input, time first; the last axis is that of the units.
         weights: of the spikes of each step: ones count them, those of `mean_leaky_weights` read them out.
     """
-    start = jnp.zeros(current.shape[1:], current.dtype)
+    start, weights = jnp.zeros(current.shape[1:], current.dtype), jnp.asarray(weights, current.dtype)
     u, total = _weighted(is_detached(neuron), neuron, current, start, weights)
     return total, u
 
@@ -269,7 +276,7 @@ def _weighted(detached: bool, neuron: LIF, current: Array, start: Array, weights
 def _weighted_jvp(detached: bool, primals: tuple, tangents: tuple) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
     (neuron, *_, weights), (dneuron, *_, dweights) = primals, tangents
     u, total = _weighted(detached, *primals)
-    if detached and neuron.reset != "zero" and not _trained(dneuron):
+    if _slope_is_decay(neuron, detached) and not _trained(dneuron):
         du, dtotal = _loop_moved(u, primals, tangents)
     else:
         du = _moved(detached, False, u, primals[:3], tangents[:3])

@@ -30,7 +30,8 @@ def max_over_time_loss(
 def first_spike_steps(spikes: Float[Array, "times *shape"]) -> Float[Array, "*shape"]:
     """The step of the first spike, the number of steps where there is none: sum_t prod_(r <= t) (1 - s_r).
 
-    Its derivative in s_r before the first spike is minus the steps from r to it; after it, 0.
+    Its derivative in s_r before the first spike is minus the steps from r to it; at it, minus those to the second
+    spike (or the end); after it, 0.
     """
     # A scan: the derivative of a cumulative product is exact there where factors are 0.
     _, silent = jax.lax.scan(lambda p, s: ((q := p * (1 - s)), q), jnp.ones_like(spikes[0]), spikes)

@@ -44,7 +44,7 @@ class SpikingNet(nnx.Module):
 
     Kernels are normal and such that inputs of `input_rate` spikes a unit and step make the potentials vary by
     `spread` thresholds (fluctuation-driven; Rossbroich, Gygax & Zenke 2022, arXiv:2206.10226, eq. 12). There are no
-    biases. Recurrent kernels share half of that variance.
+    biases. Recurrent kernels have half of that variance, in addition; a leaky readout's have 1 / inputs.
     """
 
     def __init__(
@@ -155,7 +155,7 @@ class Recipe:
         hidden: widths of the hidden layers.
         steps: of Adam.
         batch_size: samples of a batch.
-        learning_rate: at the start; it falls as a cosine.
+        learning_rate: at the start; it falls as a cosine to a fiftieth.
         readout_decay: of the leaky readout, whose mean over time are the logits.
         logit_scale: in front of them.
     """

@@ -119,8 +119,8 @@ def randman(
 def split(data: Randman, classes: int, test_share: float = 0.2) -> tuple[Randman, Randman]:
     """Training and test samples: the last ones of each class are for the test, which are as random as any."""
     samples = len(data.labels) // classes
-    held_out = round(test_share * samples)
+    kept = samples - round(test_share * samples)
     times, labels = data.times.reshape(classes, samples, -1), data.labels.reshape(classes, samples)
-    parts = ((times[:, :-held_out], labels[:, :-held_out]), (times[:, -held_out:], labels[:, -held_out:]))
+    parts = ((times[:, :kept], labels[:, :kept]), (times[:, kept:], labels[:, kept:]))
     train, test = (Randman(t.reshape(-1, t.shape[-1]), y.reshape(-1)) for t, y in parts)
     return train, test

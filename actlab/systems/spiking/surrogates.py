@@ -212,7 +212,7 @@ SHAPES: dict[str, Shape] = {
             "hyperbolic",
             al.surrogates.hyperbolic,
             lambda x, beta: 2 * jax.nn.sigmoid(2 * beta * x) / beta,
-            # 4/beta times the sigmoid's of 2 beta, whose reach does not depend on beta.
+            # 2/beta times the sigmoid's of 2 beta, whose reach does not depend on beta.
             lambda b: ShapeFacts(2 / b, 1.0, 4 / (3 * b), 2 * SIGMOID_REACH / b, INFINITE, INFINITE),
         ),
         _shape(

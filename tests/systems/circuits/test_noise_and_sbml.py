@@ -109,5 +109,7 @@ def test_what_has_no_sbml_text_is_refused():
         to_sbml(ring(response(al.sigmoid, repression=True)))
     with pytest.raises(CircuitError, match="delays"):
         to_sbml(autoregulation(hill_curve(-1), delay=1.0))
+    with pytest.raises(CircuitError, match="start of 'W'"):
+        to_sbml(toggle_switch(), initial={"W": 1.0})
     with pytest.raises(CircuitError, match="no delays|have no delays"):
         reactions_of(autoregulation(hill_curve(-1), delay=1.0))

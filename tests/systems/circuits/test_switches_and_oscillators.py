@@ -9,6 +9,7 @@ import actlab.activations as al
 from actlab.systems.circuits import (
     CircuitError,
     autoregulation,
+    certificates,
     delay_hopf,
     feed_forward_loop,
     hill_curve,
@@ -89,6 +90,14 @@ def test_the_box_holds_trajectories():
         assert box[name].lower <= float(level[2000:].min())
         assert float(level[2000:].max()) <= box[name].upper
     assert box["R1"].upper < 5.1
+
+
+def test_tightening_stops_where_nothing_moves(monkeypatch):
+    seen = []
+    monkeypatch.setattr(certificates, "_values", lambda *a, f=certificates._values: seen.append(a) or f(*a))
+    box = reachable(feed_forward_loop("I1"), {"X": 1.0})
+    assert len(seen) <= 3 * 5  # three regulations; from an input on, a round settles a gene
+    assert box["Z"].width < 1e-9
 
 
 def test_verdicts_on_other_graphs():

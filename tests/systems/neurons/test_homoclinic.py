@@ -54,6 +54,10 @@ def test_longer_steps_err_as_said(found) -> None:
     assert abs(rough.current - found.current) < 1.2 * rough.error
 
 
+def test_the_order_of_the_two_currents_does_not_matter(found) -> None:
+    assert homoclinic(HOMOCLINIC, 39.0, 30.0, tolerance=1e-3).current == pytest.approx(found.current, abs=1e-3)
+
+
 def test_periods_grow_with_the_logarithm_of_the_distance(found) -> None:
     far, near = (np.diff(spikes(found.current + d, 2000.0))[-1] for d in (1e-3, 1e-4))
     assert near - far == pytest.approx(np.log(10) / found.unstable, rel=5e-3)

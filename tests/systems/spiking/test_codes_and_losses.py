@@ -151,6 +151,7 @@ def test_randman_spikes_once_and_fills_time():
     assert (len(train.labels), len(test.labels)) == (120, 30)
     np.testing.assert_array_equal(np.bincount(test.labels), [10, 10, 10])
     np.testing.assert_array_equal(train.times[:40], data.times[:40])
+    assert [len(part.labels) for part in split(data, 3, 0.0)] == [150, 0]
     with pytest.raises(SpikingError, match="samples 1 at least 2"):
         randman(jax.random.key(0), samples=1)
 

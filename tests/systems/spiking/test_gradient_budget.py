@@ -134,6 +134,19 @@ def test_overflow_is_infinite_and_refusals():
         potential_bound(LIF(decay=np.asarray([0.5, 0.9])), 3)
 
 
+def test_a_readout_without_hidden_layers_is_bounded_by_its_inputs():
+    inputs = 10 * np.random.default_rng(0).random((TIMES, INPUTS)).astype(np.float32)
+    weights = np.zeros((INPUTS, CLASSES), np.float32)
+
+    def loss(w):
+        return optax.softmax_cross_entropy_with_integer_labels(jnp.asarray(inputs.mean(0)) @ w, jnp.asarray(1))
+
+    found = float(jnp.linalg.norm(jax.grad(loss)(jnp.asarray(weights))))
+    budget = gradient_budget(LIF(), (weights,), readout_kernel=KERNEL, inputs=np.linalg.norm(inputs, axis=1))
+    assert budget.layers == ()
+    assert 2 < found <= budget.readout
+
+
 def test_emitted_spikes_are_bounded_by_the_peak():
     neuron = LIF(surrogate=surrogate("gaussian", 7.0))
     slopes = jax.vmap(jax.grad(lambda u: emitted(neuron, u)))(jnp.linspace(-1, 3, 101))

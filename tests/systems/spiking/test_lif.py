@@ -158,6 +158,20 @@ def test_spikes_summed_as_they_come(reset, float64):
     np.testing.assert_allclose(batched, weighted_spikes(neuron, current, weights)[0], rtol=1e-12)
 
 
+def test_a_decay_of_each_unit_scales_its_input():
+    current = jax.random.normal(jax.random.key(0), (12, 2, 4)) + 0.4
+    neuron = LIF(decay=jnp.asarray([0.5, 0.6, 0.7, 0.8]), input_gain="leak", reset="subtract and decay")
+    steps = run(neuron, current)
+    np.testing.assert_array_equal(lif(neuron, current)[0], steps)
+    np.testing.assert_array_equal(weighted_spikes(neuron, current, jnp.ones(12))[0], steps.sum(0))
+
+
+def test_weights_of_spikes_are_read_in_the_dtype_of_the_input():
+    total, u = weighted_spikes(LIF(), jnp.full((5, 3), 1.5, jnp.bfloat16), jnp.ones(5))
+    assert total.dtype == u.dtype == jnp.bfloat16
+    np.testing.assert_array_equal(total.astype(jnp.float32), 5)
+
+
 def test_finite_differences_on_the_smoothed_network(float64):
     """With smooth spikes and an attached reset the gradient is that of the function; forward and reverse agree."""
     current = jax.random.normal(jax.random.key(2), (12, 3), jnp.float64)
