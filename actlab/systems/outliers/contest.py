@@ -14,7 +14,7 @@ from jaxtyping import Array, Key
 from actlab.activations import Activation
 from actlab.data.regression import Kind, Rows, contaminate, friedman1
 from actlab.systems.outliers.heads import bounded_head, linear_head
-from actlab.systems.outliers.model import Recipe, residual_scale, train_net
+from actlab.systems.outliers.model import Recipe, residual_scale, train_net, trimmed_loss
 
 Split = Callable[[Any], tuple[Rows, Rows]]
 """key -> (training rows, test rows), both clean."""
@@ -100,13 +100,12 @@ def compete(activation: Activation, arm: Arm, key: Any, train: Rows, test: Rows,
     weights = arm.recipe.loss.weight(residuals / residual_scale(residuals, arm.recipe.floor * jnp.std(test.y)))
     low = weights < REJECTED
     predictions = model(test.x)
-    smallest = jnp.sort(jnp.square(residuals))[: int(0.55 * train.y.shape[0])]
     return Outcome(
         error=jnp.sqrt(jnp.mean(jnp.square(predictions - test.y))) / jnp.std(test.y),
         found=jnp.sum(low & train.corrupted) / jnp.sum(train.corrupted),
         rejected=jnp.sum(low & ~train.corrupted) / jnp.sum(~train.corrupted),
         predictions=predictions / unit,
-        trimmed=jnp.mean(smallest) / unit**2,
+        trimmed=trimmed_loss(residuals) / unit**2,
     )
 
 

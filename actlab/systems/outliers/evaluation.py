@@ -19,6 +19,7 @@ from actlab.systems.outliers.influence import grid_supremum, influence_bound, la
 from actlab.systems.outliers.losses import mse
 from actlab.systems.outliers.model import Recipe
 from actlab.systems.outliers.peers import peer_errors
+from actlab.systems.outliers.scale import CONSISTENT
 from actlab.training import ensemble, seed_keys
 
 ROBUST, SQUARED, SQUARED_BOUNDED = "robust loss", "squared loss", "squared loss, bounded head"
@@ -81,11 +82,7 @@ def references(seeds: Sequence[int], settings: Settings = STANDARD) -> Evaluatio
         measurements += [
             _error(name, ROBUST, values[:, settings.fractions.index(f)], f, seeds) for f in _reported(settings)
         ]
-        curves.append(
-            Curve(
-                CURVE, name, np.asarray(settings.fractions), values, "fraction of wrong labels", "RMSE / sd", log_y=True
-            )
-        )
+        curves.append(_curve(name, ROBUST, values, settings))
     return Evaluation(tuple(measurements), tuple(curves))
 
 
@@ -149,7 +146,7 @@ def _curve(who: str, arm: str, errors: Any, settings: Settings) -> Curve:
 
 def _influence(activation: Activation, seeds: tuple[int, ...], recipe: Recipe) -> tuple[list[Measurement], list[str]]:
     """The derived bound on one label's gradient beside its supremum on a grid, for targets of MAD 1."""
-    targets = jnp.array([-1 / 1.4826, 0.0, 1 / 1.4826])
+    targets = jnp.array([-1 / CONSISTENT, 0.0, 1 / CONSISTENT])
     bounded = is_bounded(activation)
     head = bounded_head(targets, activation) if bounded else linear_head(targets)
     bound, squared = influence_bound(head, recipe.loss), influence_bound(head, mse)

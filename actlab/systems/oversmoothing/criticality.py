@@ -45,7 +45,7 @@ def pairing(activation: Activation, deviation: float = DEVIATION) -> Pairing:
         deviation: of the signal a.
 
     Raises:
-        ValueError: f is constant where it is looked at, so that no weights pass a signal.
+        ValueError: f is constant where it is looked at, so that no weights pass a signal; under jit its slope is 0.
     """
     t = jnp.linspace(-REACH, REACH, POINTS)
     weights = jnp.exp(-jnp.square(t) / 2) * (t[1] - t[0]) / math.sqrt(2 * math.pi)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -24,8 +25,7 @@ def effective_rank(x: Float[Array, "nodes channels"]) -> Float[Array, ""]:
     """
     values = jnp.linalg.svd(_scaled(x), compute_uv=False)
     shares = values / jnp.sum(values)
-    logs = jnp.where(shares > 0, jnp.log(jnp.where(shares > 0, shares, 1.0)), 0.0)
-    return jnp.exp(-jnp.sum(shares * logs))
+    return jnp.exp(jnp.sum(jax.scipy.special.entr(shares)))
 
 
 def rank_one_distance(x: Float[Array, "nodes channels"]) -> Float[Array, ""]:

@@ -15,6 +15,7 @@ from actlab.data.sparse import Sparse
 from actlab.systems.oversmoothing.kernel import collapse_depth, kernel_spread
 from actlab.systems.oversmoothing.law import ROUNDING_FLOOR, variance_law
 from actlab.systems.oversmoothing.simulation import first_preactivations, simulated_spread
+from actlab.training import seed_keys
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def collapse(activation: Activation, graph: Graph, x: Sparse, seeds: tuple[int, 
 
         return between / total, jax.lax.map(one, keys)
 
-    found = both(graph, x, jnp.stack([jax.random.key(s) for s in seeds]))
+    found = both(graph, x, seed_keys(seeds))
     predicted, measured = (np.asarray(a, np.float64) for a in found)
     depths = collapse_depth(np.concatenate([predicted[None], measured]), setting.threshold) + 1
     return Spread(predicted, measured, float(depths[0]), depths[1:])

@@ -1,4 +1,4 @@
-"""Node classification: a graph, its operators' features and labels, ready to train on."""
+"""Node classification: a graph, features and labels of its nodes, ready to train on."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from actlab.nets.graph import operator_for
 from actlab.systems.oversmoothing.measure import dirichlet_energy, effective_rank, rank_one_distance
 from actlab.systems.oversmoothing.model import Recipe, build
 from actlab.systems.oversmoothing.problem import Problem
+from actlab.training import seed_keys
 
 MEASURES = ("readout accuracy", "Dirichlet energy", "effective rank", "distance to rank one")
 """In the order of `by_depth`; accuracy as a share."""
@@ -80,4 +81,4 @@ def by_depth(
 
         return jax.lax.map(one, keys)
 
-    return np.asarray(measured(problem, jnp.stack([jax.random.key(int(s)) for s in seeds])), np.float64)
+    return np.asarray(measured(problem, seed_keys(seeds)), np.float64)

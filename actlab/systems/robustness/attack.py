@@ -22,7 +22,7 @@ class Attack:
 
     Attributes:
         steps: of gradient descent on the margin.
-        restarts: random starting points in the ball, one more than its centre.
+        restarts: random starting points in the ball, besides its centre.
         step: length of the first step in radii; it falls linearly to a tenth.
     """
 
@@ -117,7 +117,7 @@ def _length(v: Array) -> Array:
 
 
 def _direction(slope: Array, norm: Norm) -> Array:
-    """The direction of length one in which the margin falls fastest to first order, reversed."""
+    """The direction of length one in which the margin rises fastest, to first order."""
     return jnp.sign(slope) if norm == "linf" else slope / jnp.maximum(_length(slope), 1e-30)
 
 

@@ -19,6 +19,7 @@ from actlab.systems.robustness.attack import Attack, Norm
 from actlab.systems.robustness.certificates import Bounds, certified
 from actlab.systems.robustness.falsification import spared
 from actlab.systems.robustness.model import Recipe, certified_activation, train_net, trained_net
+from actlab.training import seed_keys
 
 PerSeed = Float64[np.ndarray, " seeds"]
 PerRadius = Float64[np.ndarray, "seeds radii"]
@@ -84,14 +85,14 @@ def contest(activation: Any, arm: Arm, seeds: Sequence[int], attack: Attack) -> 
     splits = [digit_images(seed) for seed in seeds]
     architecture = Architecture(splits[0].x_train.shape[1:], hidden=arm.hidden, linear=arm.linear)
     x, y = (jnp.stack([getattr(s, f"{name}_train") for s in splits]) for name in ("x", "y"))
-    keys = jnp.stack([jax.random.key(seed) for seed in seeds])
 
     @jax.jit
     @jax.vmap
     def trained(key: Any, x: Any, y: Any) -> Chain:
         return trained_net(train_net(key, architecture, activation, arm.recipe, x, y))
 
-    host = jax.tree.map(np.asarray, trained(keys, x, y))  # sliced there: on a device each slice is a program
+    # Sliced on the host: on a device each slice is a program.
+    host = jax.tree.map(np.asarray, trained(seed_keys(seeds), x, y))
     nets = [jax.tree.map(lambda leaf, i=i: jnp.asarray(leaf[i]), host) for i in range(len(splits))]
     rows = [_measured(n, s, arm, seed, attack) for n, s, seed in zip(nets, splits, seeds, strict=True)]
     return Outcome(*(np.array(column, np.float64) for column in zip(*rows, strict=True)))

@@ -37,7 +37,7 @@ class Settings:
     attack: Attack = Attack(20, 1)
 
     def arms(self) -> dict[str, Arm]:
-        """Three ways to train, by name, each with the balls of its certificates."""
+        """Three ways to train, by name, each with the balls of its certificates; `evaluate` takes the first two."""
         scales = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
         boxes, balls = (tuple(round(s * r, 6) for s in scales) for r in (self.box, self.ball))
         return {

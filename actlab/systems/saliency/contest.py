@@ -42,7 +42,11 @@ STANDARD = Settings()
 
 
 class Measured(NamedTuple):
-    """Of one net; means over the explained images. Maps are gradients of the predicted class's logit."""
+    """Of one net; means over the explained images.
+
+    Maps are gradients of the predicted class's logit; of its integrated gradients are `deletion`, `insertion`,
+    `incomplete` and `deletion_curve`, which has an axis of steps.
+    """
 
     accuracy: Any
     gini: Any

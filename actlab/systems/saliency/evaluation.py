@@ -12,6 +12,7 @@ from actlab.activations import Activation
 from actlab.data.splits import standardized_digits
 from actlab.measurement import Better, Curve, Evaluation, Measurement, System
 from actlab.systems.saliency.contest import STANDARD, Measured, Settings, contest
+from actlab.systems.saliency.exact_paths import is_cut_exactly
 from actlab.training import seed_keys
 
 Row = tuple[str, str, str, Better]
@@ -72,14 +73,13 @@ def _notes(activation: Activation, table: list[Measurement]) -> tuple[str, ...]:
     facts, zeros = activation.facts, by_name["exact zeros among the units' slopes"]
     pixels = by_name["exact zeros among pixels"]
     curvature = facts.curvature
-    flat = curvature is not None and np.all(np.asarray(curvature.magnitude) == 0)
     bounded = curvature is not None and np.all(np.isfinite(np.asarray(curvature.magnitude)))
     notes = []
     if facts.smoothness is not None and facts.smoothness >= 1 and bounded:
         notes.append(
             "Slope and curvature are bounded and the slope has no jump: the map's change has a certified bound."
         )
-    elif flat:
+    elif is_cut_exactly(facts):
         notes.append(
             "The slope jumps at kinks, and between them the map does not change at all: no bound on its change by the "
             "distance exists, and integrated gradients are exact by breakpoints, not by quadrature."

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 import actlab.activations as al
+from actlab.activations import Facts
 from actlab.bounds.graph import Elementwise, Network
 from actlab.bounds.lines import is_piecewise_linear
 from actlab.systems.saliency.attribution import SaliencyError
@@ -62,6 +63,11 @@ def exact_integrated_gradients(
     )
 
 
+def is_cut_exactly(facts: Facts) -> bool:
+    """Whether an activation is continuous and a line between known kinks, at which a path can be cut."""
+    return is_piecewise_linear(facts) and facts.smoothness is not None and facts.smoothness >= 0
+
+
 @functools.partial(jax.jit, static_argnums=0)
 def preactivations(net: Network, start: Array, change: Array, t: Float[Array, " points"]) -> list[Array]:
     """What each activation is given at these points of the line, each (points, units)."""
@@ -97,7 +103,7 @@ def _kinks(operation: Any) -> tuple[float, ...]:
             "integrated_gradients"
         )
     facts = operation.facts
-    if not is_piecewise_linear(facts) or facts.kinks is None or facts.smoothness is None or facts.smoothness < 0:
+    if facts.kinks is None or not is_cut_exactly(facts):
         raise al.FactError(
             f"exact_integrated_gradients needs continuous piecewise linear activations with known kinks, and "
             f"{operation.activation.name} is not known to be one. What would do: integrated_gradients, whose error "

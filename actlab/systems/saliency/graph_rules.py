@@ -47,6 +47,9 @@ def deep_lift(
         row: coefficients of the outputs.
         baseline: broadcast to x.
 
+    Raises:
+        SaliencyError: a maximum pool, which has no such rule.
+
     Source: Shrikumar, Greenside & Kundaje 2017, arXiv:1704.02685, section 3.5.1.
     """
     start = jnp.broadcast_to(jnp.asarray(baseline, net.dtype), x.shape)
@@ -71,9 +74,9 @@ def relevance(
 ) -> Float[Array, "*shape"]:
     """Layer-wise relevance propagation: each unit's relevance goes to its inputs by their shares of its value.
 
-    With gamma positive weights count (1 + gamma) times. An activation passes relevance on as it is. For epsilon to 0,
-    gamma = 0, activations with f(0) = 0 and no biases this is input times the DeepLift multiplier at baseline 0: for
-    ReLU, input times gradient.
+    Positive weights count (1 + gamma) times. An activation passes relevance on as it is. For epsilon to 0, gamma = 0,
+    activations with f(0) = 0 and no biases this is input times the DeepLift multiplier at baseline 0: for ReLU, input
+    times gradient.
 
     Args:
         net: from `actlab.bounds.network`.
@@ -81,6 +84,9 @@ def relevance(
         row: coefficients of the outputs: what is distributed is each output times its coefficient.
         epsilon: added to every share's denominator, in its sign; it absorbs relevance.
         gamma: extra weight of positive weights.
+
+    Raises:
+        SaliencyError: a maximum pool, which has no such rule.
 
     Source: Bach et al. 2015, PLoS ONE 10(7), eq. 58; Montavon et al. 2019, Explainable AI, chapter 10 (gamma).
     """

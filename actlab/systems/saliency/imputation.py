@@ -73,7 +73,7 @@ def road(
         model: images -> logits.
         x: images.
         labels: their classes.
-        maps: of which the sum over channels is each pixel's rank; negate them to remove the least important first.
+        maps: their sums over channels give the order of the pixels; negate them to remove the least important first.
         key: of the noise.
         shares: of the pixels that are removed, rounded down to whole pixels; below 1.
         noise: deviation of the imputed pixels' noise, in units of x.
@@ -92,9 +92,9 @@ def road(
         raise SaliencyError(
             f"road: shares = {tuple(shares)} must all be at least 0 and below 1: some pixel has to stay"
         )
-    rank = jnp.sum(maps, -1).reshape(x.shape[0], -1)
-    place = places(rank).reshape(x.shape[:3])
-    counts = np.floor(np.asarray(shares) * rank.shape[1] + 1e-9).astype(np.int32)  # 0.29 * 100 is 28.999...
+    importance = jnp.sum(maps, -1).reshape(x.shape[0], -1)
+    place = places(importance).reshape(x.shape[:3])
+    counts = np.floor(np.asarray(shares) * importance.shape[1] + 1e-9).astype(np.int32)  # 0.29 * 100 is 28.999...
 
     def told(at: tuple[Array, Array]) -> Array:
         count, key = at

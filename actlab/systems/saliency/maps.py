@@ -1,4 +1,7 @@
-"""Measures of maps themselves: how sparse, how concentrated, how alike. Each over all but the first axis of a batch."""
+"""Measures of maps themselves: how sparse, how concentrated, how alike. Each over all but the first axis of a batch.
+
+Maps of half precision are measured in float32.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
-
-
-def _rows(maps: Array) -> Array:
-    return jnp.abs(maps.reshape(maps.shape[0], -1))
-
 
 PAIRS = 2048
 """Entries up to which comparing all pairs, which a CPU does eight at a time, is faster than its sort."""
@@ -22,7 +20,7 @@ def gini(maps: Float[Array, "batch *shape"]) -> Float[Array, " batch"]:
 
     Source: Hurley & Rickard 2009, arXiv:0811.4706, table 1; Chalasani et al. 2020, arXiv:1810.06583.
     """
-    sizes = _rows(maps)
+    sizes = jnp.abs(_rows(maps))
     total = jnp.sum(sizes, axis=1)
     return jnp.where(total > 0, _differences(sizes) / (sizes.shape[1] * total), jnp.nan)
 
@@ -105,7 +103,7 @@ def complexity(maps: Float[Array, "batch *shape"]) -> Float[Array, " batch"]:
 
     Source: Bhatt, Weller & Moura 2020, arXiv:2005.00631, definition 5.
     """
-    rows = _rows(maps)
+    rows = jnp.abs(_rows(maps))
     total = jnp.sum(rows, axis=1, keepdims=True)
     share = rows / jnp.where(total > 0, total, 1)
     entropy = jnp.sum(jax.scipy.special.entr(share), axis=1)
@@ -117,21 +115,25 @@ def effective_complexity(maps: Float[Array, "batch *shape"], threshold: Any = 1e
 
     Source: Nguyen & Martinez 2020, arXiv:2007.07584, definition 5, as quantus computes it.
     """
-    return jnp.sum(_rows(maps) > threshold, axis=1)
+    return jnp.sum(jnp.abs(_rows(maps)) > threshold, axis=1)
 
 
 def rank_correlation(
     maps: Float[Array, "batch *shape"], others: Float[Array, "batch *shape"], absolute: bool = True
 ) -> Float[Array, " batch"]:
-    """Spearman's correlation of two maps of each example, ties given their mean rank.
+    """Spearman's correlation of two maps of each example, ties given their mean rank; NaN where one is constant.
 
     Args:
         maps: of one net.
         others: of another net, or by another method.
         absolute: of the absolute values.
     """
-    pair = [(_rows(m) if absolute else m.reshape(m.shape[0], -1)) for m in (maps, others)]
-    ranks = [jax.vmap(lambda v: jax.scipy.stats.rankdata(v))(p) for p in pair]
-    a, b = (r - jnp.mean(r, axis=1, keepdims=True) for r in ranks)
+    pair = [jnp.abs(_rows(m)) if absolute else _rows(m) for m in (maps, others)]
+    # (n + 1) / 2 is the mean of any n ranks: a sum of many would round, and leave of a constant map more than 0.
+    a, b = (jax.scipy.stats.rankdata(rows, axis=1) - (rows.shape[1] + 1) / 2 for rows in pair)
     norm = jnp.linalg.norm(a, axis=1) * jnp.linalg.norm(b, axis=1)
     return jnp.where(norm > 0, jnp.sum(a * b, axis=1) / jnp.where(norm > 0, norm, 1), jnp.nan)
+
+
+def _rows(maps: Float[Array, "batch *shape"]) -> Float[Array, "batch entries"]:
+    return maps.reshape(maps.shape[0], -1).astype(jnp.promote_types(maps.dtype, jnp.float32))

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 import actlab.activations as al
@@ -27,6 +26,7 @@ from actlab.signal import (
 )
 from actlab.signal.trainability import DEEPEST
 from actlab.systems.signal.trial import Recipe, digits_rows, trial
+from actlab.training import seed_keys
 
 CURVE = "Squared gradient norm on its way back through a random net"
 BIAS_VARIANCE = 0.05
@@ -75,7 +75,8 @@ def evaluate(activation: Any, seeds: Sequence[int], settings: Settings = STANDAR
         settings: the size of the test.
 
     Raises:
-        FactError: the activation jumps, or its slope is 0 almost everywhere: no gradient to speak of.
+        FactError: the activation jumps, its gradients are surrogates, or its slope is 0 almost everywhere: no gradient
+            to speak of.
     """
     f, seeds = al.as_activation(activation), tuple(int(s) for s in seeds)
     al.require(f, exact_gradient=True, because="signal propagation is about the true derivative")
@@ -122,8 +123,7 @@ def _by_layer(f: Activation, start: Initialization, seeds: tuple[int, ...], sett
     """Log factors of the squared gradient norm, shape (seeds, layers)."""
     measure = functools.partial(gradient_growth, width=settings.width, depth=settings.layers, nets=1)
     one = lambda key: measure(key, f, start.weight_variance, start.bias_variance, start=start.start)  # noqa: E731
-    keys = jnp.stack([jax.random.key(seed) for seed in seeds])
-    return np.asarray(jax.jit(lambda k: jax.lax.map(one, k))(keys).by_layer, np.float64)[:, 0]
+    return np.asarray(jax.jit(lambda k: jax.lax.map(one, k))(seed_keys(seeds)).by_layer, np.float64)[:, 0]
 
 
 def _trained(f: Activation, start: Initialization, seeds: tuple[int, ...], settings: Settings) -> np.ndarray:
@@ -131,8 +131,7 @@ def _trained(f: Activation, start: Initialization, seeds: tuple[int, ...], setti
     data = digits_rows()
     run = functools.partial(trial, depth=settings.depth, recipe=settings.recipe)
     one = lambda key: run(key, f, start.weight_variance, start.bias_variance, data).accuracy  # noqa: E731
-    keys = jnp.stack([jax.random.key(seed) for seed in seeds])
-    return 100 * np.asarray(jax.jit(lambda k: jax.lax.map(one, k))(keys), np.float64)
+    return 100 * np.asarray(jax.jit(lambda k: jax.lax.map(one, k))(seed_keys(seeds)), np.float64)
 
 
 def _training(

@@ -61,5 +61,4 @@ class PlainNet(nnx.Module):
 
 def parts(net: PlainNet) -> tuple[Any, Any]:
     """The static part of a net and its variables, as `actlab.training.fit` takes them."""
-    graphdef, state = nnx.split(net)
-    return graphdef, state
+    return nnx.split(net)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,6 @@ from jaxtyping import Array, ArrayLike, Float
 
 from actlab.systems.tomography.geometry import Geometry
 
-Window = Literal["ramp", "shepp-logan", "cosine", "hamming", "hann"]
 WINDOWS: dict[str, Any] = {
     "ramp": lambda f: np.ones_like(f),
     "shepp-logan": lambda f: np.sinc(f / 2.0),
@@ -62,7 +61,7 @@ def _ramp_filtered(integrals: Array, width: float, window: str) -> Array:
     length = 2 ** int(np.ceil(np.log2(2 * bins)))
     kernel = np.zeros(length)
     kernel[:bins] = ramp_kernel(bins, width)
-    kernel[-(bins - 1) :] = kernel[1:bins][::-1] if bins > 1 else kernel[:0]
+    kernel[length - bins + 1 :] = kernel[bins - 1 : 0 : -1]
     response = np.fft.rfft(kernel).real * WINDOWS[window](np.linspace(0.0, 1.0, length // 2 + 1)) * width
     spectrum = jnp.fft.rfft(integrals, length) * jnp.asarray(response, integrals.dtype).reshape(
         (1,) * (integrals.ndim - 1) + (-1,)

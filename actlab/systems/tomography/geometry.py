@@ -67,11 +67,6 @@ class Geometry:
         return 0.5 * self.pixel * math.hypot(*self.shape)
 
     @property
-    def offset(self) -> Any:
-        """How far the axis is seen from the middle of the detector, mm."""
-        return (self.centre - (self.bins - 1) / 2) * self.bin_width
-
-    @property
     def steepest(self) -> float:
         """The largest tangent of the angle between a ray through the image and the central ray."""
         return self.radius / math.sqrt(self.source_to_axis**2 - self.radius**2) if self.fan else 0.0

@@ -1,4 +1,4 @@
-"""How good an image is: PSNR, SSIM, and what nonnegativity is about: negative, dead and biased pixels."""
+"""How good an image is: PSNR, SSIM, and what nonnegativity is about: negative pixels, and bias where nothing is."""
 
 from __future__ import annotations
 

@@ -170,7 +170,7 @@ class NetworkRecipe:
     """How a network is fitted to one scan.
 
     Attributes:
-        steps: of Adam, in all.
+        steps: of Adam, in all, rounded down to a multiple of `checks`.
         checks: how often the held-out rays are looked at, at equal distances.
         learning_rate: of Adam.
         strength: of the prior.

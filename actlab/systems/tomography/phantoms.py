@@ -117,8 +117,8 @@ def disk(radius: float, value: float = 1.0, x: float = 0.0, y: float = 0.0, scal
 def random_ellipses(seed: int, *, box: float = 0.0, count: int = 12, scale: float = 0.02) -> Phantom:
     """Grains scattered in the field: in air (`box` 0: most pixels exactly 0), or in a bath (no pixel 0).
 
-    Every ellipse lies inside the disk of radius 0.9 and is denser than what is beneath; a third of them are pores,
-    which take away from the grain or the bath, at most down to 0 in air and to half of the bath.
+    Every grain lies inside the disk of radius 0.9 and adds to what is beneath. A third of them have a pore of half
+    their size in the middle, in which the grain is missing and what is beneath it is left.
     """
     rng = np.random.default_rng(seed)
     rows: list[tuple[float, ...]] = []

@@ -20,7 +20,7 @@ def differences(image: Float[Array, "rows columns"]) -> Float[Array, "2 rows col
 
 
 def divergence(field: Float[Array, "2 rows columns"]) -> Float[Array, "rows columns"]:
-    """The transpose of `differences`, with its sign: differences' field."""
+    """The transpose of `differences`: the divergence of the field with its sign reversed."""
     down, right = field[0, :-1], field[1, :, :-1]
     rows = jnp.pad(down, ((1, 0), (0, 0))) - jnp.pad(down, ((0, 1), (0, 0)))
     return rows + jnp.pad(right, ((0, 0), (1, 0))) - jnp.pad(right, ((0, 0), (0, 1)))
@@ -80,7 +80,8 @@ def tv_pdhg(
         field = field + size * scale * differences(ahead)
         length = jnp.sqrt(jnp.sum(jnp.square(field), axis=0, keepdims=True))
         bound = strength / scale
-        field = field * bound / jnp.maximum(length, bound)
+        # Without a prior the bound is 0, and so is the first field.
+        field = field * bound / jnp.maximum(jnp.maximum(length, bound), jnp.finfo(dtype).tiny)
         moved = image - size * (backproject(geometry, rays) + scale * divergence(field))
         moved = moved if lower is None else jnp.maximum(moved, lower)
         objective = 0.5 * jnp.sum(weight * jnp.square(residual)) + strength * total_variation(ahead)

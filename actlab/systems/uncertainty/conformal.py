@@ -16,7 +16,7 @@ Values = Float[Array, " n"]
 
 
 def conformal_quantile(scores: Values, level: float) -> Float[Array, ""]:
-    """The ceil((n + 1) level)-th smallest of n calibration scores: a new score is below it with probability >= level.
+    """The ceil((n + 1) level)-th smallest of n calibration scores: a new score is at most it with probability >= level.
 
     Args:
         scores: of data that the model was not trained on; larger means stranger.
@@ -31,7 +31,7 @@ def conformal_quantile(scores: Values, level: float) -> Float[Array, ""]:
     n = scores.shape[0]
     if not 0.0 < level < 1.0 or n == 0:
         raise ValueError(f"conformal_quantile: need 0 < level < 1 and a score, got level={level} and {n} scores")
-    rank = math.ceil(round((n + 1) * level, 9))  # 0.9 * 10 is 9.000000000000002 in floats of other factors
+    rank = math.ceil(round((n + 1) * level, 9))  # 100 * 0.55 is 55.00000000000001
     return jnp.sort(scores)[rank - 1] if rank <= n else jnp.asarray(jnp.inf, scores.dtype)
 
 

@@ -25,9 +25,9 @@ def crps_gaussian(mean: Values, deviation: Values, y: Values) -> Values:
 def crps_student_t(degrees: Values, location: Values, scale: Values, y: Values) -> Values:
     """Of Student's t; finite for degrees > 1."""
     z = (y - location) / scale
-    tail = 0.5 * betainc(0.5 * degrees, jnp.full_like(degrees, 0.5), degrees / (degrees + z * z))
-    signed = jnp.where(z > 0, 1.0 - 2.0 * tail, 2.0 * tail - 1.0)  # 2 F(z) - 1
     half = jnp.full_like(degrees, 0.5)
+    tail = 0.5 * betainc(0.5 * degrees, half, degrees / (degrees + z * z))
+    signed = jnp.where(z > 0, 1.0 - 2.0 * tail, 2.0 * tail - 1.0)  # 2 F(z) - 1
     log_density = (
         -0.5 * (degrees + 1.0) * jnp.log1p(z * z / degrees) - 0.5 * jnp.log(degrees) - betaln(half, 0.5 * degrees)
     )

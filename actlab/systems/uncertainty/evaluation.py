@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -72,19 +73,19 @@ def _run(activation: Any, head: Gaussian, seeds: tuple[int, ...]) -> Scores:
     return jax.tree.map(np.asarray, ensemble(run)(seed_keys(seeds), jax.tree.map(jnp.asarray, _splits(seeds))))
 
 
-def evaluate(activation: Any, seeds: tuple[int, ...]) -> Evaluation:
+def evaluate(activation: Any, seeds: Sequence[int]) -> Evaluation:
     """The activation as hidden nonlinearity under the bounded head; and as the variance itself where its range allows.
 
     Args:
         activation: Activation, function or name.
         seeds: each a split of the data and an initialization.
     """
-    activation = al.as_activation(activation)
+    activation, seeds = al.as_activation(activation), tuple(int(s) for s in seeds)
     name = repr(activation)
     scores = _run(activation, bounded_gaussian(), seeds)
     rows = measurements(name, scores, seeds)
     curves = [Curve(CALIBRATION, name, LEVELS, scores.calibration, "nominal probability", "fraction covered")]
-    notes = [_coverage_note(rows[3].mean, len(seeds))]
+    notes = [_coverage_note(float(np.mean(scores.coverage)), len(seeds))]
     as_variance, more_curves, note = _as_variance(activation, name, seeds)
     return Evaluation((*rows, *as_variance), (*curves, *more_curves), (*notes, note))
 
@@ -144,10 +145,11 @@ def _gradient_note(head: Gaussian, gradients: np.ndarray) -> str:
     return f"As a variance (floor {FLOOR:g}) its gradient is not finite, first at the raw output {first:g}."
 
 
-def references(seeds: tuple[int, ...]) -> Evaluation:
+def references(seeds: Sequence[int]) -> Evaluation:
     """Predictions without an activation: the training mean and deviation, and scikit-learn's Bayesian ridge."""
     from sklearn.linear_model import BayesianRidge
 
+    seeds = tuple(int(s) for s in seeds)
     splits, marginal, ridge = _splits(seeds), [], []
     for i in range(len(seeds)):
         split = jax.tree.map(lambda leaf, i=i: leaf[i], splits)

@@ -12,7 +12,7 @@ import numpy as np
 import actlab.activations as al
 from actlab.nets.head import LOG_TWO_PI, Head, Raw, Target
 from actlab.systems.uncertainty import distributions
-from actlab.systems.uncertainty.positive import EXPONENTIAL, SOFTPLUS, Positive, bounded, widened
+from actlab.systems.uncertainty.positive import EXPONENTIAL, SOFTPLUS, Positive, bounded, positive, widened
 
 
 @jax.tree_util.register_dataclass
@@ -129,8 +129,6 @@ def gaussian_of(activation: al.Activation, floor: float = 0.0) -> Gaussian:
     Raises:
         FactError: the activation's values are not known to lie above `-floor`.
     """
-    from actlab.systems.uncertainty.positive import positive
-
     return Gaussian(
         positive(
             activation,

@@ -98,7 +98,7 @@ class Gamma(Head):
         """-log of the density, in terms of y / mean."""
         concentration = self.concentration.value(raw[..., 1])
         log_ratio = jnp.log(y) - self.mean.log(raw[..., 0])
-        # Stirling's leading terms cancel between gammaln(a) and a log a; kept together in the exponent they do not.
+        # A large concentration a meets y by the ratio to the mean alone: a log(rate) and a log(y) would cancel.
         normalizer = gammaln(concentration) - xlogy(concentration, concentration)
         return normalizer + concentration * (jnp.exp(log_ratio) - log_ratio) + jnp.log(y)
 

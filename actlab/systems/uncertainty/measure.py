@@ -73,16 +73,12 @@ TABLE: tuple[tuple[str, str, str, Better], ...] = (
 """Field, name, unit and good direction of each measurement, the headline first."""
 
 
-def measurements(name: str, scores: Scores, seeds: tuple[int, ...], unit: str = "") -> tuple[Measurement, ...]:
-    """The table's rows of scores that have a leading axis of seeds; `unit` is that of y."""
+def measurements(name: str, scores: Scores, seeds: tuple[int, ...]) -> tuple[Measurement, ...]:
+    """The table's rows of scores that have a leading axis of seeds."""
     return tuple(
-        Measurement(title, name, np.asarray(getattr(scores, field)), _unit(field, own, unit), better, seeds)
-        for field, title, own, better in TABLE
+        Measurement(title, name, np.asarray(getattr(scores, field)), unit, better, seeds)
+        for field, title, unit, better in TABLE
     )
-
-
-def _unit(field: str, own: str, target: str) -> str:
-    return target if field in ("rmse", "crps", "width") else own
 
 
 def raw_gradient(head: Head, raw: Float[Array, " points"], residual: float) -> Float[Array, " points"]:

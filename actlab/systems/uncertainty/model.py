@@ -19,23 +19,6 @@ from actlab.systems.uncertainty.gaussian import Gaussian, NaturalGaussian, beta_
 from actlab.training import fit
 
 
-class HeadLayer(nnx.Module):
-    """A linear layer and the head that reads its outputs: what to put on any network's features."""
-
-    def __init__(self, features: int, head: Head, *, rngs: nnx.Rngs):
-        """A layer of `head.outputs` raw numbers."""
-        self.linear = nnx.Linear(features, head.outputs, rngs=rngs)
-        self.head = nnx.data(_with_array_leaves(head))
-
-    def __call__(self, features: Float[Array, "*batch features"]) -> Distribution:
-        """The predicted distribution."""
-        return self.head.distribution(self.linear(features))
-
-    def nll(self, features: Float[Array, "*batch features"], y: Target) -> Target:
-        """-log p(y | features), nats."""
-        return self.head.nll(self.linear(features), y)
-
-
 class HeadedMLP(nnx.Module):
     """A perceptron whose raw outputs the head reads."""
 

@@ -75,6 +75,21 @@ def test_rank_correlation_is_scipys():
     )
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_maps_of_half_precision_are_measured_in_float32(dtype):
+    given = jnp.abs(jax.random.normal(jax.random.key(0), (2, 2000))).astype(dtype)
+    for measure in (gini, complexity):
+        np.testing.assert_allclose(measure(given), measure(given.astype(jnp.float32)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("n", [3, 100_003])
+def test_nothing_correlates_with_a_constant_map(n):
+    same, other = jnp.ones((1, n)), jnp.arange(n, dtype=jnp.float32)[None]
+    assert np.isnan(rank_correlation(same, 2 * same)).all()
+    assert np.isnan(rank_correlation(same, other)).all()
+    np.testing.assert_allclose(rank_correlation(other, other, absolute=False), 1, rtol=1e-5)
+
+
 def test_a_linear_score_is_told_faithfully():
     coefficients = jnp.array([3.0, -1.0, 2.0, 0.5])
     score = lambda x: x @ coefficients  # noqa: E731

@@ -26,6 +26,11 @@ def test_relu_has_zero_units_and_hardly_a_zero_pixel():
     assert systems.load("saliency").name == "saliency"
 
 
+def test_breakpoints_make_nothing_exact_where_the_activation_jumps():
+    found = evaluate("hard_shrink", (0,), Settings(Recipe(hidden=(4,), steps=2), explained=4, deletions=2, nodes=2))
+    assert not any("exact by breakpoints" in note for note in found.notes)
+
+
 def test_surrogates_are_refused():
     with pytest.raises(al.FactError, match="surrogates"):
         evaluate(al.heaviside.with_surrogate(al.surrogates.sigmoid), (0,), SMALL)

@@ -47,6 +47,12 @@ def test_fbp_finds_the_attenuation_of_a_disk(geometry):
         filtered_backprojection(geometry, integrals, "box")
 
 
+def test_fbp_of_a_single_bin():
+    """The kernel is 1 / (4 d^2) at lag 0, summed over half a turn: pi / 4 for a line integral of 1 and d = 1."""
+    image = filtered_backprojection(parallel_beam(1, 4, bins=1), jnp.ones((4, 1)))
+    np.testing.assert_allclose(image, [[np.pi / 4]], rtol=1e-6)
+
+
 def test_likelihood_gradient_by_finite_differences_and_closed_form():
     with jax.enable_x64(True):
         rng = np.random.default_rng(0)
@@ -187,6 +193,15 @@ def test_tv_against_a_long_subgradient_free_solution():
             assert objective(other) >= best - 1e-7
         norm = np.linalg.svd(matrix, compute_uv=False)[0]
         assert float(largest) == pytest.approx(norm, rel=1e-6)
+
+
+def test_tv_without_a_prior_is_its_limit():
+    geometry = parallel_beam(8, 12)
+    integrals = project(geometry, jax.random.uniform(jax.random.key(0), geometry.shape))
+    solve = jax.jit(lambda strength: tv_pdhg(geometry, integrals, strength, 50))
+    (image, objective), (near, _) = solve(0.0), solve(1e-9)
+    np.testing.assert_allclose(image, near, atol=1e-4)
+    assert objective[-1] < 1e-2 * objective[0]
 
 
 def test_divergence_is_the_transpose_of_differences():

@@ -42,7 +42,7 @@ def test_a_positive_activation_is_also_measured_as_variance():
 
 
 def test_references_know_the_splits_of_the_seeds():
-    result = evaluation.references(SEEDS)
+    result = evaluation.references(list(SEEDS))
     found = {(m.activation, m.name): m.mean for m in result.measurements}
     assert found["Bayesian ridge", "test NLL"] < found["training mean and deviation", "test NLL"] < 6.0
     calibrated = {c.activation for c in result.curves if c.name == evaluation.CALIBRATION}
