@@ -129,7 +129,12 @@ def run(
     loss = found["tilted_sine", ACCURACY].minus(found["relu", ACCURACY])
     claims = [
         Claim("the chosen tilted sine ends below the sine", SOURCE, gain, at_most=0.0),
-        Claim(f"it stays within {config.within:g} points of ReLU on digits", SOURCE, loss, at_least=-config.within),
+        Claim(
+            f"the chosen tilted sine stays within {config.within:g} points of ReLU on digits",
+            SOURCE,
+            loss,
+            at_least=-config.within,
+        ),
     ]
     return list(found.values()), claims, curves
 
