@@ -99,7 +99,7 @@ def run(
     report(f"  T = {config.temperatures[best]:g} has the lowest validation loss")
     found = {name: _at(gated[1], best)}
     for attention in config.attentions:
-        found[attention] = _trained(attention, config, data, seeds)[1]
+        found[attention] = _trained(attention, config, data, seeds)
         report(f"{attention}: {_described(found[attention], config)}")
     measured = [m for who, judged in found.items() for m in _measurements(who, judged, config, seeds)]
     return measured, _claims(measured, name, config), _curves(gated[1], found, name, config)
@@ -129,10 +129,11 @@ def _gated(opened: Gate, config: Config, data: Sequences, seeds: tuple[int, ...]
     return jax.tree.map(lambda leaf: np.asarray(leaf).swapaxes(0, 1), found)
 
 
-def _trained(attention: str, config: Config, data: Sequences, seeds: tuple[int, ...]) -> tuple[Judged, Judged]:
-    def one(key: Array) -> tuple[Judged, Judged]:
-        model = train(key, attention, data.task, config.recipe).model()
-        return judge(model, data.val), judge(model, data.test)
+def _trained(attention: str, config: Config, data: Sequences, seeds: tuple[int, ...]) -> Judged:
+    """On test sequences, leaves of shape (seeds,)."""
+
+    def one(key: Array) -> Judged:
+        return judge(train(key, attention, data.task, config.recipe).model(), data.test)
 
     return jax.tree.map(np.asarray, over_devices(one)(seed_keys(seeds)))
 

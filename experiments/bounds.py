@@ -97,7 +97,11 @@ def perceptron(layers: list[tuple[np.ndarray, np.ndarray]], f: Activation, dtype
 def run(
     config: Config, out: Path | None, report: Callable[[str], None]
 ) -> tuple[list[Measurement], list[Claim], list[Cloud]]:
-    """Bounds by every way, in float32 and float64; the claims compare mean widths."""
+    """Bounds by every way, in float32 and float64; the claims compare mean widths.
+
+    Raises:
+        ArithmeticError: a sampled output lies outside its bounds, which are then unsound.
+    """
     layers, centre, rng = reference()
     points = centre + rng.uniform(-config.radius, config.radius, (config.samples, DIMS[0]))
     widths: dict[tuple[str, str], list[float]] = {}

@@ -117,9 +117,9 @@ def run(
     images = _images(config)
     with tempfile.TemporaryDirectory() as scratch:
         net = _trained(config, images, (out or Path(scratch)) / "training", report)
-    rows, at = config.test_rows or len(images.y_test), config.radii.index(config.radius)
-    x, y = _unit(images.x_test[:rows]), images.y_test[:rows]
-    report(f"certifying {rows} test images, then attacking them ({config.attack_steps} steps each)")
+    rows, at = slice(config.test_rows or None), config.radii.index(config.radius)
+    x, y = _unit(images.x_test[rows]), images.y_test[rows]
+    report(f"certifying {len(y)} test images, then attacking them ({config.attack_steps} steps each)")
     found = _certified(config, net, x, y)
     attack = Attack(config.attack_steps, config.restarts)
     stands = spared(net, x, y, config.norm, config.radii, jax.random.key(config.seed), attack)

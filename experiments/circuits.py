@@ -74,7 +74,7 @@ def run(
     with jax.enable_x64(True):
         measured, claims = _table(report)
         maps = [_map(K, config, report) for K in config.thresholds]
-        more = [_law(config, report), *([_designs(config, report)] if config.starts else [])]
+        more = [_law(report), *([_designs(config, report)] if config.starts else [])]
         measured += [m for map_measured, _ in maps for m in map_measured]
         for found, found_claims in more:
             measured += found
@@ -166,7 +166,7 @@ def _contour(values: np.ndarray, n: np.ndarray, K_yz: np.ndarray, level: float) 
     return found, n
 
 
-def _law(config: Config, report: Callable[[str], None]) -> tuple[list[Measurement], list[Claim]]:
+def _law(report: Callable[[str], None]) -> tuple[list[Measurement], list[Claim]]:
     """The law against small steps, over random loops."""
     draws = np.random.default_rng(0)
     rows = [(*np.exp(draws.uniform(np.log(0.05), 1.0, 3)), draws.uniform(1, 4)) for _ in range(100)]

@@ -1,8 +1,8 @@
 """Spiking nets on images: the same net on latency- and on rate-coded pixels, over the slope of its surrogate.
 
 A latency code lets every pixel above a threshold spike once, the brighter the earlier; its control has the same spikes
-at random times, which leaves what pixels are on. A rate code draws spikes anew at each step of the training. Each seed
-draws kernels, batches and codes; nets of one seed and code differ in the slope alone. Resets are detached.
+at random times, which leaves only which pixels are on. A rate code draws spikes anew at each step of the training.
+Each seed draws kernels, batches and codes; nets of one seed and code differ in the slope alone. Resets are detached.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 from pydantic import Field
-from sklearn.datasets import load_digits
 
+from actlab.data.embedded import digits
 from actlab.measurement import Claim, Curve, Figure, Measurement
 from actlab.systems.spiking import (
     LIF,
@@ -108,9 +108,9 @@ def run(
 def brightness(config: Config) -> tuple[dict[str, Array], dict[str, Array]]:
     """Training and test images with pixels in [0, 1], as {"times": (images, pixels), "y": (images,)}."""
     if config.set == "digits":
-        x, y = load_digits(return_X_y=True)
-        rows = np.random.default_rng(0).permutation(len(x))
-        parts = [(x[r] / 16, y[r]) for r in (rows[: len(x) * 4 // 5], rows[len(x) * 4 // 5 :])]
+        data = digits()
+        rows = np.random.default_rng(0).permutation(len(data.y))
+        parts = [(data.X[r], data.y[r]) for r in np.split(rows, [len(rows) * 4 // 5])]
     else:
         parts = [(x / 255, y) for x, y in read(config.set, config.data)]
     train, test = ({"times": jnp.asarray(x, jnp.float32), "y": jnp.asarray(y, jnp.int32)} for x, y in parts)

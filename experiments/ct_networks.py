@@ -115,11 +115,11 @@ def run(
     outputs[LINEAR] = al.identity
     subject, seeds = _subject(config, report), tuple(range(config.seeds))
     exposures = [simulate(jax.random.key(seed), subject.integrals, config.photons) for seed in seeds]
+    counted = _rounded(exposures[0].line_integrals)
     figures: list[Figure] = [
-        Heatmap(f"Data: line integrals of the {subject.name}, as counted", f"{config.views} views", sinogram)
-        for sinogram in [_rounded(exposures[0].line_integrals)]
+        Heatmap(f"Data: line integrals of the {subject.name}, as counted", f"{config.views} views", counted),
+        _panel(subject, "truth", subject.truth),
     ]
-    figures.append(_panel(subject, "truth", subject.truth))
     measured: list[Measurement] = []
     for name, method, curve in _methods(config, subject, outputs, report):
         once = jax.jit(method)

@@ -22,7 +22,7 @@ import numpy as np
 from pydantic import Field
 
 from actlab.activations import resolve
-from actlab.data import load_scan
+from actlab.data import ScanFrames, load_scan
 from actlab.measurement import Claim, Figure, Heatmap, Measurement
 from actlab.systems.tomography import Exposure, Geometry, parallel_beam, require_nonnegative
 from actlab.systems.tomography.calibration import (
@@ -100,7 +100,8 @@ def run(
         FactError: the activation's range includes negative values, or is not known.
     """
     activation = require_nonnegative(resolve(config.activation))
-    scans = [_scan(config, row, report) for row in range(load_scan(config.file).frames.shape[1])]
+    scan = load_scan(config.file)
+    scans = [_row(scan, row, config, report) for row in range(scan.frames.shape[1])]
     seeds = tuple(range(len(scans)))
     measured: list[Measurement] = []
     claims: list[Claim] = []
@@ -152,9 +153,8 @@ def run(
     return measured, claims, figures
 
 
-def _scan(config: Config, row: int, report: Callable[[str], None]) -> tuple[Geometry, Exposure]:
+def _row(scan: ScanFrames, row: int, config: Config, report: Callable[[str], None]) -> tuple[Geometry, Exposure]:
     """Geometry, its axis estimated, and exposure in photons of one detector row; lengths in full detector bins."""
-    scan = load_scan(config.file)
     gain = photons_per_count(scan.flats, scan.darks)
     whole_width = scan.frames.shape[-1]
     air = np.r_[0 : config.air, whole_width - config.air : whole_width]

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
@@ -20,6 +19,7 @@ from actlab.data.splits import standardized_digits
 from actlab.measurement import Claim, Curve, Measurement
 from actlab.nets import MLP
 from actlab.training import MEMBERS, Fitted, Progress, train
+from experiments.classifiers import accuracy, cross_entropy
 
 MANY_PROCESSES = True
 
@@ -60,8 +60,8 @@ def run(
             activation = al.resolve(name)
             folder = (out or Path(scratch)) / "ensembles" / activation.name
             fitted = trained(activation, config, held_in, folder, lambda p, n=activation.name: report(f"{n}: {p}"))
-            accuracies = np.asarray(accuracy(fitted, held_out), np.float64)
-            measured.append(Measurement("test accuracy", activation.name, accuracies, better="higher"))
+            right = np.asarray(accuracies(fitted, held_out), np.float64)
+            measured.append(Measurement("test accuracy", activation.name, right, better="higher"))
             losses = np.asarray(fitted.metrics["loss"], np.float64).T
             steps = np.arange(losses.shape[1])
             curves.append(Curve("training loss", activation.name, steps, losses, "step", "loss, nats", log_y=True))
@@ -97,17 +97,10 @@ def trained(
     )
 
 
-def cross_entropy(model: Any, batch: dict, key: jax.Array) -> jax.Array:
-    """Mean cross-entropy in nats."""
-    del key
-    return optax.softmax_cross_entropy_with_integer_labels(model(batch["x"]), batch["y"]).mean()
-
-
-def accuracy(fitted: Fitted, data: dict) -> jax.Array:
+def accuracies(fitted: Fitted, data: dict) -> jax.Array:
     """The share of rows that each member classifies right, shape (members,)."""
 
     def of_one(state: Any) -> jax.Array:
-        model = nnx.merge(fitted.graphdef, state.params, state.rest)
-        return jnp.mean(jnp.argmax(model(data["x"]), -1) == data["y"])
+        return accuracy(nnx.merge(fitted.graphdef, state.params, state.rest), data)
 
     return jax.jit(jax.vmap(of_one, in_axes=(MEMBERS,)))(fitted.state)

@@ -45,10 +45,10 @@ class Config:
     Attributes:
         transform: "mixture" (copies of the activation and a line, slopes in [lower, upper]), "copies" (of an activation
             whose own slope is positive), "affine" or "spline" (rational-quadratic).
-        activation: whose copies they are; none: u / sqrt(1 + u^2).
+        activation: of "mixture" and "copies"; where empty, u / sqrt(1 + u^2), or tanh with slopes in [lower, upper].
         units: copies, or bins of a spline.
-        lower: least slope of a mixture.
-        upper: largest slope of a mixture.
+        lower: least slope of a mixture, or of that tanh.
+        upper: largest slope of it.
         layers: couplings.
         width: units of both hidden layers of each conditioner.
         steps: of Adam.
@@ -88,7 +88,7 @@ def run(
     measured: list[Measurement] = []
     claims: list[Claim] = []
     figures: list[Figure] = []
-    who = config.activation or "algebraic sigmoid"
+    who = _who(config)
     for toy in (build() for build in TOYS):
         outcome, gap = on_toy(fit, toy, recipe, seeds)
         outcome = jax.device_get(outcome)
@@ -105,6 +105,12 @@ def run(
         report(f"{toy.name}: {gap.mean:.4f} nats from the truth; promises kept {kept.mean:g} %")
     report(f"round trips down to {config.depth} layers")
     return measured, claims, [*figures, *_round_trips(config.depth)]
+
+
+def _who(config: Config) -> str:
+    """What the table names the flows by: the activation, or the transform where it has none."""
+    own = {"mixture": "algebraic sigmoid", "copies": "tanh of bounded slope"}
+    return (config.activation or own[config.transform]) if config.transform in own else config.transform
 
 
 def _transform(config: Config) -> Transform:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Literal
 
 import jax
@@ -14,27 +13,32 @@ from jaxtyping import Array
 
 from actlab.config import ConfigError
 from actlab.data import load_images
-from actlab.data.splits import standardized_digits
+from actlab.data.splits import standardized_set
 from actlab.systems.continual import Labelled, Stream
 from actlab.training import seed_keys
 
 Set = Literal["digits", "mnist", "fashion-mnist"]
 
 
-def labelled(name: Set, folder: str | None) -> Labelled:
-    """Pixels scaled together by mean and deviation of all training pixels, float32; labels as NumPy arrays.
+def rows_of(name: Set, folder: str | None) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Training and held-out rows {"x", "y"} by `standardized_set`, the folder checked.
 
     Raises:
         ConfigError: a set that is read from files, and no folder.
         DataError: what `load_images` raises.
     """
-    if name == "digits":
-        train, test = standardized_digits()
-        return Labelled(train["x"], np.asarray(train["y"]), test["x"], np.asarray(test["y"]))
-    (train, y), (test, y_test) = read(name, folder)
-    mean, deviation = float(train.mean()), float(train.std())
-    x, x_test = (jnp.asarray((v - np.float32(mean)) / np.float32(deviation)) for v in (train, test))
-    return Labelled(x, y, x_test, y_test)
+    return standardized_set(name, "" if name == "digits" else _given(name, folder))
+
+
+def labelled(name: Set, folder: str | None) -> Labelled:
+    """The rows of `rows_of`; labels as NumPy arrays.
+
+    Raises:
+        ConfigError: a set that is read from files, and no folder.
+        DataError: what `load_images` raises.
+    """
+    train, test = rows_of(name, folder)
+    return Labelled(train["x"], np.asarray(train["y"]), test["x"], np.asarray(test["y"]))
 
 
 def read(name: Set, folder: str | None) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
@@ -44,12 +48,16 @@ def read(name: Set, folder: str | None) -> tuple[tuple[np.ndarray, np.ndarray], 
         ConfigError: no folder.
         DataError: what `load_images` raises.
     """
-    if folder is None:
-        raise ConfigError(f"set = {name!r} is read from files: set data = FOLDER, the folder that holds them")
-    images = load_images(Path(folder), name)
+    images = load_images(_given(name, folder), name)
     parts = ((images.x_train, images.y_train), (images.x_test, images.y_test))
     train, test = ((x.reshape(len(x), -1), y) for x, y in parts)
     return train, test
+
+
+def _given(name: Set, folder: str | None) -> str:
+    if not folder:
+        raise ConfigError(f"set = {name!r} is read from files: set data = FOLDER, the folder that holds them")
+    return folder
 
 
 def for_choosing(data: Labelled, share: float = 0.2) -> Labelled:

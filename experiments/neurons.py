@@ -76,7 +76,7 @@ def run(
     with jax.enable_x64(True):
         V3, V4 = (np.linspace(*axis, config.cells) for axis in (config.V3, config.V4))
         model = _model(config)
-        saddle_node, current, voltage, above, below = _map(model, V3, V4, config)
+        saddle_node, current, above, below = _map(model, V3, V4, config)
         bistable = saddle_node & (below > 0)
         report(
             f"class II {np.mean(~saddle_node):.0%}, class I {np.mean(saddle_node & ~bistable):.0%}, "
@@ -112,7 +112,7 @@ def _model(config: Config) -> Callable[[Any, Any], Neuron]:
 
 
 def _map(model: Callable[[Any, Any], Neuron], V3: np.ndarray, V4: np.ndarray, config: Config) -> tuple[np.ndarray, ...]:
-    """Saddle-node or not, current and voltage of the end of rest, rates above and below; each of shape (V4, V3)."""
+    """Saddle-node or not and current of the end of rest, rates above and below it; each of shape (V4, V3)."""
     grid = jnp.linspace(*VOLTAGES)
 
     def end_of_rest(V3: Array, V4: Array) -> tuple[Array, Array, Array]:
@@ -137,7 +137,7 @@ def _map(model: Callable[[Any, Any], Neuron], V3: np.ndarray, V4: np.ndarray, co
     simulate = jax.jit(jax.vmap(rates))
     above, below = (simulate(single[0], single[1], single[2] + m, single[3]) for m in (config.margin, -config.margin))
     shape = (V4.size, V3.size)
-    return tuple(np.asarray(v).reshape(shape) for v in (saddle_node, current, voltage, above, below))
+    return tuple(np.asarray(v).reshape(shape) for v in (saddle_node, current, above, below))
 
 
 def _boundary(model: Callable[[Any, Any], Neuron], V4: np.ndarray, report: Callable[[str], None]) -> np.ndarray:

@@ -4,7 +4,7 @@ Protocol: that of L2-Init (Kumar et al. 2024): every task a new random permutati
 each batch just before its step ("online"), Adam's state carried over. The step size of each activation is the one with
 the best average online accuracy on seeds of its own; nets of one size, kernels scaled by the activation's gain. All
 activations and methods meet the same streams, so that differences are paired. Gradients are compared on short streams,
-permuted and rotated: at several points of each task's training, the task's own gradient with that of every earlier one.
+permuted and rotated (see `task_gradients`).
 """
 
 from __future__ import annotations
@@ -34,17 +34,16 @@ from actlab.systems.continual import (
     Stream,
     continual_backprop,
     gradient_products,
-    interference,
     l2_init,
     learn,
     naive,
     permuted,
-    present_cosines,
     rotated,
     shrink_and_perturb,
     weights,
 )
 from actlab.training import over_devices
+from experiments import task_gradients
 from experiments.labelled_images import Set, again, drawn, labelled
 
 CLASSES = 10
@@ -58,7 +57,6 @@ METHODS: dict[str, tuple[Callable[[Any], Method], tuple[float, ...]]] = {
 }
 """Each with the strengths to choose from."""
 KUMAR = "Kumar, Marklund & Van Roy 2024, arXiv:2308.11958, section 5"
-FOLKLORE = "the common claim that smooth activations align task gradients; bar set beforehand"
 STREAMS = {"permuted": permuted, "rotated": rotated}
 
 MANY_PROCESSES = True
@@ -78,8 +76,8 @@ class Config:
         length: images of each task; all training images where 0.
         batch_size: images of a step; a task is one epoch.
         seeds: how many.
-        choosing_seeds: others, on which step sizes and strengths are chosen; where `seeds` is as many for each of
-            three step sizes or strengths, one compiled program serves both.
+        choosing_seeds: others, on which step sizes and strengths are chosen. With three values to choose from and three
+            times as many `seeds`, choice and measurement have as many runs and share one compiled program.
         methods: compared with the activation `method_activation`.
         method_activation: at its own step size.
         streams: on which gradients are compared; none where empty.
@@ -114,7 +112,7 @@ class Config:
     gradient_rows: Annotated[int, Field(ge=1)] = 200
     common_rate: float = 3e-3
     smooth: tuple[str, ...] = ("softplus", "gelu", "swish", "tanh")
-    sharp: tuple[str, ...] = ("relu", "leaky_relu")
+    sharp: Annotated[tuple[str, ...], Field(min_length=1)] = ("relu", "leaky_relu")
     decline: float = 2.0
 
     def __post_init__(self) -> None:
@@ -124,6 +122,8 @@ class Config:
                 f"smooth, sharp, method_activation must be among activations (not: {missing}), and common_rate = "
                 f"{self.common_rate} among rates = {self.rates}"
             )
+        if self.streams and not self.smooth:
+            raise ValueError("smooth = () has nothing to compare on streams: name an activation, or set streams = []")
 
 
 def run(
@@ -154,7 +154,7 @@ def _length(config: Config, data: Labelled) -> int:
     return config.length or data.x.shape[0]
 
 
-def _classifier(name: str, config: Config, tasks: int, pixels: int = 64) -> Classifier:
+def _classifier(name: str, config: Config, tasks: int, pixels: int) -> Classifier:
     network = Network.of((pixels, *config.hidden, CLASSES), al.resolve(name))
     return Classifier(network, Heads("domain", tasks, CLASSES))
 
@@ -280,44 +280,16 @@ def _short(
     kind: str, rates: dict[str, float], data: Labelled, config: Config, report: Callable[[str], None]
 ) -> tuple[list[Measurement], list[Claim], list[Curve]]:
     """Gradients of tasks: at each activation's own step size and at a common one."""
-    measured: list[Measurement] = []
-    curves, found = [], {}
-    tasks = np.arange(2, config.short_tasks + 1)
+    measured, curves, found = [], [], {}
     streams = again(_streams(kind, config.short_tasks, tuple(range(config.seeds)), data, config), 2)
     for name in (*config.smooth, *config.sharp):
         both = _each((rates[name], config.common_rate), config.seeds)
         runs = _runs(name, data, config, config.short_tasks, observed=True)
         products = np.asarray(runs(*streams, both, 0 * both).observed, np.float64)
         products = products.reshape(2, config.seeds, *products.shape[1:])
-        for at, of_rate in zip(("own", "common"), products, strict=True):
-            seen = interference(of_rate)
-            cosine = Measurement(f"gradient cosine, {kind}, {at} step size", name, seen.cosine, "", "higher")
-            conflict = Measurement(
-                f"gradient conflicts, {kind}, {at} step size", name, 100 * seen.conflict, "%", "lower"
-            )
-            found[at, name] = cosine, conflict
+        found[name] = task_gradients.alignments(kind, name, products)
+        curves.append(task_gradients.by_task(kind, name, products))
+        for at, (cosine, conflict) in found[name].items():
             measured += [cosine, conflict]
             report(f"{kind:9s} {name:12s} {at:6s} cosine {cosine.mean:+.4f}, conflicts {conflict.mean:.1f} %")
-        cosines = present_cosines(products[1])
-        by_task = np.stack([cosines[:, t - 1, :, : t - 1].mean((1, 2)) for t in tasks], 1)
-        title = f"Cosine of a task's gradient with earlier ones, {kind}, common step size"
-        curves.append(Curve(title, name, tasks, by_task, "task", "mean cosine"))
-    claims = [c for at in ("own", "common") for c in _alignment(kind, at, found, config)]
-    return measured, claims, curves
-
-
-def _alignment(kind: str, at: str, found: dict[tuple[str, str], Any], config: Config) -> list[Claim]:
-    """Mean over smooth activations less mean over sharp ones, paired by seed: cosine not below, conflicts not above."""
-
-    def apart(which: int) -> np.ndarray:
-        smooth, sharp = (np.mean([found[at, n][which].values for n in g], 0) for g in (config.smooth, config.sharp))
-        return smooth - sharp
-
-    who = "smooth - sharp"
-    cosine = Measurement(f"gradient cosine, {kind}, {at} step size", who, apart(0), "", "higher")
-    conflict = Measurement(f"gradient conflicts, {kind}, {at} step size", who, apart(1), "%", "lower")
-    where = f"{kind} tasks, {at} step size"
-    return [
-        Claim(f"smooth activations have larger gradient cosines: {where}", FOLKLORE, cosine, at_least=0.0),
-        Claim(f"smooth activations have fewer gradient conflicts: {where}", FOLKLORE, conflict, at_most=0.0),
-    ]
+    return measured, task_gradients.claims(kind, found, config.smooth, config.sharp), curves

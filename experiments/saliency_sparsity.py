@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -23,13 +23,13 @@ from pydantic import Field
 
 import actlab.activations as al
 from actlab.activations import Activation
-from actlab.data.splits import standardized_set
 from actlab.measurement import Better, Claim, Curve, Figure, Heatmap, Measurement
 from actlab.systems.saliency import class_score, complexity, gini, gradient, zero_fraction
 from actlab.systems.saliency.contest import CLASSES, unit_slopes
 from actlab.systems.saliency.model import Recipe, untrained
 from actlab.training import advance, begin, over_devices, seed_keys
-from experiments.digits import cross_entropy
+from experiments.classifiers import accuracy, cross_entropy
+from experiments.labelled_images import Set, rows_of
 
 NEAR = 0.01
 """Below this share of the largest a slope counts as nearly 0."""
@@ -62,17 +62,17 @@ class Config:
         hidden: widths of the hidden layers.
         accuracy: at which maps are compared.
         seeds: how many.
-        steps: the most that are taken.
-        every: so many steps accuracy is checked.
+        steps: of the optimizer, at most.
+        every: steps between two checks of the accuracy.
         batch_size: rows of a batch.
         learning_rate: Adam's.
         explained: held-out images, on which accuracy is checked and of which maps are measured.
         shown: images whose maps are drawn.
         gini_at_least: by how much the index of ReLU's maps is claimed to exceed that of Swish's.
-        points_at_least: by how many points its exact zeros are.
+        points_at_least: by how many points the share of exact zeros of ReLU is claimed to exceed that of Swish.
     """
 
-    set: Literal["digits", "mnist", "fashion-mnist"] = "digits"
+    set: Set = "digits"
     data: str = ""
     activations: tuple[str, ...] = ("relu", "leaky_relu", "gelu", "swish")
     betas: tuple[Annotated[float, Field(gt=0)], ...] = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
@@ -110,8 +110,13 @@ class Maps(NamedTuple):
 def run(
     config: Config, out: Path | None, report: Callable[[str], None]
 ) -> tuple[list[Measurement], list[Claim], list[Figure]]:
-    """Trains and measures nets of every activation; claims per unit, per pixel, and of the accuracies."""
-    train, test = standardized_set(config.set, config.data)
+    """Trains and measures nets of every activation; claims per unit, per pixel, and of the accuracies.
+
+    Raises:
+        ConfigError: a set that is read from files, and no folder.
+        DataError: its files are missing or damaged.
+    """
+    train, test = rows_of(config.set, config.data)
     test = {name: values[: config.explained] for name, values in test.items()}
     keys = seed_keys(range(config.seeds))
     found: dict[str, Maps] = {}
@@ -161,9 +166,8 @@ def _matched(key: Array, f: Activation, train: dict, test: dict, config: Config)
             steps=config.every,
             batch_size=config.batch_size,
         )
-        model = nnx.merge(graphdef, after.params, after.rest)
-        accuracy = jnp.mean(jnp.argmax(model(test["x"]), -1) == test["y"])
-        off = jnp.maximum(jnp.abs(accuracy - config.accuracy) - WITHIN, 0)
+        right = accuracy(nnx.merge(graphdef, after.params, after.rest), test)
+        off = jnp.maximum(jnp.abs(right - config.accuracy) - WITHIN, 0)
         better = off < least
         kept = jax.tree.map(lambda new, old: jnp.where(better, new, old), after.params, kept)
         return (after, kept, jnp.where(better, after.step, steps), jnp.where(better, off, least)), None

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
@@ -22,12 +22,12 @@ from jaxtyping import Array
 from pydantic import Field
 
 import actlab.activations as al
-from actlab.data.splits import standardized_set
 from actlab.measurement import Claim, Curve, Measurement
 from actlab.nets import MLP
 from actlab.systems.distillation import derivatives, directions, sizes, soft_and_hard
 from actlab.training import fit, over_devices, seed_keys
-from experiments.digits import cross_entropy
+from experiments.classifiers import accuracy, cross_entropy
+from experiments.labelled_images import Set, rows_of
 
 CLASSES = 10
 METHODS: dict[str, tuple[float, float]] = {
@@ -60,7 +60,7 @@ class Config:
         gain_at_least: points of accuracy that slopes are claimed to add, at each number of images.
     """
 
-    set: Literal["digits", "mnist", "fashion-mnist"] = "digits"
+    set: Set = "digits"
     data: str = ""
     activations: tuple[str, ...] = ("relu", "gelu", "swish", "tanh", "softplus")
     teacher: str = "swish"
@@ -80,12 +80,17 @@ def run(
     """Trains teachers once, and students of every activation; one claim for each number of images.
 
     Raises:
-        ValueError: numbers of images of which one does not divide the last.
+        ConfigError: a set that is read from files, and no folder.
+        DataError: its files are missing or damaged.
+        ValueError: numbers of images of which one does not divide the last, or exceeds the images of a class.
     """
     largest = config.images[-1]
     if any(largest % count for count in config.images):
         raise ValueError(f"images = {config.images}: each must divide the last, {largest}")
-    train, test = standardized_set(config.set, config.data)
+    train, test = rows_of(config.set, config.data)
+    fewest = int(jnp.bincount(train["y"], length=CLASSES).min())
+    if max(config.images) > fewest:
+        raise ValueError(f"images = {config.images}: a class of {config.set} has {fewest} training images")
     keys, seeds = seed_keys(range(config.seeds)), tuple(range(config.seeds))
     teach = over_devices(lambda key, train, test: _teacher(key, config, train, test), (0, None, None))
     teachers, teacher_accuracy = teach(keys, train, test)
@@ -106,19 +111,19 @@ def run(
             return jax.vmap(jax.vmap(trained, (None, 0)), (0, None))(rows, methods)
 
         students = over_devices(one, (0, 0, None, None))
-        accuracy = 100 * np.asarray(students(keys, teachers, train, test), np.float64)  # (seeds, images, methods)
+        right = 100 * np.asarray(students(keys, teachers, train, test), np.float64)  # (seeds, images, methods)
         for m, method in enumerate(METHODS):
-            report(f"{f.name:10s} {method:24s} " + "  ".join(f"{v:5.1f} %" for v in accuracy[:, :, m].mean(0)))
+            report(f"{f.name:10s} {method:24s} " + "  ".join(f"{v:5.1f} %" for v in right[:, :, m].mean(0)))
             title = f"Accuracy from few images, {f.name} student"
             curves.append(
-                Curve(title, method, np.asarray(config.images), accuracy[:, :, m], "images a class", "accuracy, %")
+                Curve(title, method, np.asarray(config.images), right[:, :, m], "images a class", "accuracy, %")
             )
             measured += [
-                Measurement(f"accuracy, {of_each(count)}, {method}", f.name, accuracy[:, i, m], "%", "higher", seeds)
+                Measurement(f"accuracy, {of_each(count)}, {method}", f.name, right[:, i, m], "%", "higher", seeds)
                 for i, count in enumerate(config.images)
             ]
         for i, count in enumerate(config.images):
-            added = accuracy[:, i, 2] - accuracy[:, i, 1]
+            added = right[:, i, 2] - right[:, i, 1]
             gain = Measurement(f"gain of slopes, {of_each(count)}", f.name, added, "points", "higher", seeds)
             measured.append(gain)
             statement = f"{f.name}: slopes add at least {config.gain_at_least:g} points at {of_each(count)}"
@@ -153,7 +158,7 @@ def _teacher(key: Array, config: Config, train: dict, test: dict) -> tuple[Any, 
     model = fit(
         graphdef, state, train, of_fit, loss=cross_entropy, optimizer=optimizer, steps=steps, batch_size=64
     ).model()
-    return nnx.state(model), jnp.mean(jnp.argmax(model(test["x"]), -1) == test["y"])
+    return nnx.state(model), accuracy(model, test)
 
 
 def _student(
@@ -176,4 +181,4 @@ def _student(
 
     optimizer = optax.adam(optax.cosine_decay_schedule(config.learning_rate, config.steps))
     model = fit(graphdef, state, data, of_fit, loss=loss, optimizer=optimizer, steps=config.steps).model()
-    return jnp.mean(jnp.argmax(model(test["x"]), -1) == test["y"])
+    return accuracy(model, test)

@@ -168,8 +168,13 @@ def inside(predicted: np.ndarray, depths: tuple[int, ...]) -> np.ndarray:
 def _predictions(activation: Activation, panel: Panel, scales: np.ndarray) -> dict[str, np.ndarray]:
     """Trainable depths at each scale: by the gradient, and by the correlation where every variance settles."""
     found = {GRADIENT: np.asarray(trainable_depth(activation, scales**2, panel.bias_variance))}
-    correlation = np.array([correlation_bound(activation, v, panel.bias_variance) for v in scales**2])
-    return found | ({} if np.isnan(correlation).any() else {CORRELATION: correlation})
+    correlation = _by_correlation(activation, panel, scales)
+    return found if correlation is None else found | {CORRELATION: correlation}
+
+
+def _by_correlation(activation: Activation, panel: Panel, scales: np.ndarray) -> np.ndarray | None:
+    depths = np.array([correlation_bound(activation, v, panel.bias_variance) for v in scales**2])
+    return None if np.isnan(depths).any() else depths
 
 
 def _measurements(
@@ -236,7 +241,7 @@ def _map(
     fine = np.linspace(*_outer(scales), 161)
     lines = [Line(f"predicted by {GRADIENT}", fine, trainable_depth(activation, fine**2, panel.bias_variance))]
     coarse = fine[::10]
-    correlation = _predictions(activation, panel, coarse).get(CORRELATION)
+    correlation = _by_correlation(activation, panel, coarse)
     if correlation is not None:
         lines.append(Line(f"predicted by {CORRELATION}", coarse, correlation))
     return Heatmap(

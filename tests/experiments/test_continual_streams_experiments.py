@@ -7,6 +7,7 @@ import pytest
 
 from actlab.cli.running import load
 from actlab.config import ConfigError
+from experiments import task_gradients
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "continual"
 
@@ -34,11 +35,37 @@ def test_what_is_asked_for_is_checked_and_changes_are_between_fifths() -> None:
         load(CONFIGS / "permuted_digits.toml", ["common_rate=0.5"])
     with pytest.raises(ConfigError, match="not: \\['gelu'"):
         load(CONFIGS / "permuted_digits.toml", ['activations=["relu", "leaky_relu", "softplus"]'])
+    with pytest.raises(ConfigError, match="sharp"):
+        load(CONFIGS / "permuted_digits.toml", ["sharp=[]"])
+    with pytest.raises(ConfigError, match="smooth = \\(\\) has nothing to compare"):
+        load(CONFIGS / "permuted_digits.toml", ["smooth=[]"])
+    load(CONFIGS / "permuted_digits.toml", ["smooth=[]", "streams=[]"])
     experiment, settings = load(CONFIGS / "permuted_digits.toml", ['set="mnist"'])
     with pytest.raises(ConfigError, match="data = FOLDER"):
         experiment.run(settings, None, lambda line: None)
     online = np.arange(10.0)[None] ** 2
     np.testing.assert_allclose(experiment._change(online), [(64 + 81) / 2 - 0.5])
+
+
+def test_gradients_of_smooth_activations_less_those_of_sharp_ones() -> None:
+    gradients = np.random.default_rng(0).normal(size=(3, 2, 4, 5, 2, 5, 7))  # activation, step size, seed, ...
+    products = np.einsum("...ik,...jk->...ij", gradients, gradients)
+    found = {n: task_gradients.alignments("rotated", n, p) for n, p in zip("abc", products, strict=True)}
+    claims = task_gradients.claims("rotated", found, ("a", "b"), ("c",))
+    assert [c.measurement.name for c in claims[::2]] == [
+        f"gradient cosine, rotated, {at} step size" for at in ("own", "common")
+    ]
+    for at, cosine, conflict in zip(("own", "common"), claims[::2], claims[1::2], strict=True):
+        a, b, c = (found[n][at] for n in "abc")
+        np.testing.assert_allclose(cosine.measurement.values, (a.cosine.values + b.cosine.values) / 2 - c.cosine.values)
+        np.testing.assert_allclose(
+            conflict.measurement.values, (a.conflict.values + b.conflict.values) / 2 - c.conflict.values
+        )
+    curve = task_gradients.by_task("rotated", "a", products[0])
+    np.testing.assert_array_equal(curve.x, [2, 3, 4, 5])
+    first, second = gradients[0, 1, 2, 1, :, 0], gradients[0, 1, 2, 1, :, 1]  # while the second task is trained on
+    cosines = (first * second).sum(-1) / np.linalg.norm(first, axis=-1) / np.linalg.norm(second, axis=-1)
+    np.testing.assert_allclose(curve.values[2, 0], cosines.mean())
 
 
 def test_rows_to_choose_by_are_training_rows() -> None:

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import jax
 import numpy as np
+import pytest
 
 from actlab.cli.running import load
+from actlab.config import ConfigError
 
 CONFIG = Path(__file__).parents[2] / "configs" / "distillation" / "digits.toml"
 
@@ -17,6 +19,15 @@ def test_as_many_images_of_each_class_as_asked_for_each_as_often() -> None:
     for label, rows in enumerate(picked):
         assert np.all(labels[rows] == label)
         np.testing.assert_array_equal(np.unique(rows, return_counts=True)[1], [5, 5])
+
+
+def test_a_class_must_have_the_images_and_a_set_of_files_a_folder() -> None:
+    experiment, settings = load(CONFIG, ["images=[1, 200]"])
+    with pytest.raises(ValueError, match=r"a class of digits has \d+ training images"):
+        experiment.run(settings, None, lambda line: None)
+    experiment, settings = load(CONFIG, ["set=mnist"])
+    with pytest.raises(ConfigError, match="set data = FOLDER"):
+        experiment.run(settings, None, lambda line: None)
 
 
 def test_few_images_in_small() -> None:

@@ -30,6 +30,19 @@ def test_refuses_relu_with_one_clear_error():
         load("flows").evaluate("relu", SEEDS)
 
 
+@pytest.mark.parametrize(
+    ("settings", "who"),
+    [
+        ({}, "algebraic sigmoid"),
+        ({"activation": "gelu"}, "gelu"),
+        ({"transform": "copies"}, "tanh of bounded slope"),
+        ({"transform": "spline", "activation": "gelu"}, "spline"),
+    ],
+)
+def test_the_experiment_names_what_it_fits(settings, who):
+    assert experiment._who(experiment.Config(**settings)) == who
+
+
 @pytest.mark.exhaustive
 def test_the_experiment_runs_and_keeps_its_promises(tmp_path):
     config = experiment.Config(layers=2, width=8, steps=40, rows=400, seeds=2, depth=6, gap_at_most=10.0)
