@@ -145,3 +145,9 @@ def test_the_cube_root_has_no_slope_at_zero() -> None:
 @pytest.mark.parametrize("name", ["sqrt", "rsqrt", "asin", "acos", "atanh", "erf_inv"])
 def test_a_function_of_a_half_line_or_less_is_not_enclosed_beyond_it(name: str) -> None:
     assert ranges.enclose(name, (iv.fninf, iv.number(-2.0))) is None
+
+
+def test_a_plateau_of_the_floor_ends_at_the_next_whole_number_however_large() -> None:
+    low = 2**53 + 2  # low + 1 is no float, and a box from low to low + 2 has a jump inside
+    wide = evaluate(program(("floor", "x")), (iv.number(low), iv.number(low + 2))).result.wide[0]
+    assert not iv.lt(wide[1], iv.number(low + 1))
