@@ -132,13 +132,8 @@ def _powers(A: Any, z: Any, highest: int) -> list[Any]:
 
 
 @no_type_check
-def _norm(s: Surd) -> Polynomial:
-    return poly.sub(poly.mul(s.P, s.P), poly.mul(poly.mul(s.Q, s.Q), s.S))
-
-
-@no_type_check
 def _near(A: Any, s: Surd, z: Any) -> Any:
-    norm = _norm(s)
+    norm = s.norm
     powers = _powers(A, z, max(s.size, poly.degree(norm), 0))
     P, D = (_polynomial(A, p, powers) for p in (s.P, s.D))
     if not s.Q:
@@ -160,7 +155,7 @@ def _reversed(A: Any, s: Surd, t: Any, positive: np.ndarray) -> Any:
     n, d = max(poly.degree(s.P), poly.degree(s.Q) + half if s.Q else -1), poly.degree(s.D)
     if n < 0:
         return A.constant(0.0, A.shape(t))
-    norm = _norm(s)
+    norm = s.norm
     powers = _powers(A, t, max(n, d, poly.degree(norm), 2 * half, 0))
     top, bottom = _backwards(A, s.P, n, powers), _backwards(A, s.D, d, powers)
     if not s.Q:

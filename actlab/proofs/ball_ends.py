@@ -210,7 +210,7 @@ class BallEnds:
         return truth(lambda x: x < value, 1)(a.hi)
 
     def scaled(self, a: Ends, factor: float) -> Ends:
-        """A times a float."""
+        """The product of a and a float."""
         number = arb(factor)
         if factor >= 0:
             return _pair(lambda x, y: (_down(x, number), _up(y, number)), 1)(a)

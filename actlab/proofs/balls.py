@@ -59,7 +59,7 @@ def high_end(x: arb) -> arb:
 
 @no_type_check
 def product(a: arb, b: arb) -> arb:
-    """A b, where an exact 0 wins over infinity."""
+    """The product a b, where an exact 0 wins over infinity."""
     if (a.is_exact() and a.is_zero()) or (b.is_exact() and b.is_zero()):
         return ZERO
     return a * b
@@ -67,7 +67,7 @@ def product(a: arb, b: arb) -> arb:
 
 @no_type_check
 def quotient(a: arb, b: arb) -> arb:
-    """A / b; 0 for an exact 0 over anything but 0, infinite over an exact 0."""
+    """The quotient a / b; 0 for an exact 0 over anything but 0, infinite over an exact 0."""
     if a.is_exact() and a.is_zero() and not (b.is_zero() and b.is_exact()):
         return ZERO
     return a / b
@@ -280,27 +280,27 @@ class Balls:
         return self._neg(a)
 
     def add(self, a: Any, b: Any) -> Any:
-        """A + b."""
+        """The sum a + b."""
         return self._add(a, b)
 
     def sub(self, a: Any, b: Any) -> Any:
-        """A - b."""
+        """The difference a - b."""
         return self._sub(a, b)
 
     def mul(self, a: Any, b: Any) -> Any:
-        """A b."""
+        """The product a b."""
         return self._mul(a, b)
 
     def div(self, a: Any, b: Any) -> Any:
-        """A / b."""
+        """The quotient a / b."""
         return self._div(a, b)
 
     def square(self, a: Any) -> Any:
-        """A^2."""
+        """The square of a."""
         return self._square(a)
 
     def scaled(self, a: Any, factor: float) -> Any:
-        """A times a float."""
+        """The product of a and a float."""
         number = arb(factor)
         return each(lambda x: product(x, number), 1)(a)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -156,7 +157,7 @@ class Branching:
         self._note(decision, d)
         first, second = (args[0], None) if op == "abs" else (args if op == "max" else args[::-1])
         if second is None:
-            second = replace_negated(A, first)
+            second = _negated(A, first)
         undecided = np.isnan(decision)
         wide, at = jets.where(A, up, first.wide, second.wide), jets.where(A.thin, up, first.at, second.at)
         if undecided.any():
@@ -164,9 +165,9 @@ class Branching:
             if op == "abs":
                 both = (A.at_least(both[0], 0.0), *both[1:])
             elif op == "max":
-                both = (_greater(A, first.wide[0], second.wide[0]), *both[1:])
+                both = (A.maximum(first.wide[0], second.wide[0]), *both[1:])
             else:
-                both = (A.neg(_greater(A, A.neg(first.wide[0]), A.neg(second.wide[0]))), *both[1:])
+                both = (A.neg(A.maximum(A.neg(first.wide[0]), A.neg(second.wide[0]))), *both[1:])
             wide = jets.where(A, undecided, both, wide)
             at = jets.where(A.thin, undecided, jets.hull(A.thin, first.at, second.at), at)
         return Node(
@@ -187,17 +188,21 @@ class Branching:
 
         A = self.A
         low, high = A.floats(d.wide[0])
+        # Of a strictly monotone d the ends of the box do not count. Beyond 2^52 the floats are whole: it has no inside.
         steep = (A.gt(d.wide[1], 0.0) | A.lt(d.wide[1], 0.0)) & ~d.rough & ~self.point
+        steep &= np.maximum(np.abs(low), np.abs(high)) < 2.0**52
         if op == "floor":
             first, last = np.floor(low), np.where(steep, np.ceil(high) - 1, np.floor(high))
         elif op == "ceil":
             first, last = np.where(steep, np.floor(low) + 1, np.ceil(low)), np.ceil(high)
         else:
-            first, last = np.where(steep, np.floor(low + 0.5), np.ceil(low - 0.5)), np.floor(high + 0.5)
-            last = np.where(steep, np.ceil(high - 0.5), last)
+            half, half2 = np.floor(low) + 0.5, np.floor(high) + 0.5
+            first = np.floor(low) + np.where(steep, low >= half, low > half)
+            last = np.floor(high) + np.where(steep, high > half2, high >= half2)
         one = (first == last) & ~d.undefined & np.isfinite(first)
         decision = np.where(one, first, np.nan)
-        self.touched |= one & ((low == first) | (high == first + (op != "ceil")) | (low == first - 1))
+        start = first - {"floor": 0.0, "ceil": 1.0, "round": 0.5}[op]  # the plateau reaches from here to start + 1
+        self.touched |= one & ((low == start) | (high == start + 1))
         self.columns.append(decision)
         low, high = np.floor(low) - (op == "round"), np.ceil(high) + (op == "round")
         wide = jets.constant(A, A.where(one, A.point(np.where(one, first, 0.0)), A.between(low, high)))
@@ -205,15 +210,8 @@ class Branching:
         return Node(wide, jets.constant(A.thin, at), ~one, ~one, *(getattr(d, f) for f in FLAGS))
 
 
-def _greater(A: Any, a: Any, b: Any) -> Any:
-    """The enclosure of max(a, b)."""
-    return A.maximum(a, b)
-
-
-def replace_negated(A: Any, node: Any) -> Any:
+def _negated(A: Any, node: Any) -> Any:
     """-u as a Node."""
-    from dataclasses import replace
-
     return replace(node, wide=jets.neg(A, node.wide), at=jets.neg(A.thin, node.at))
 
 

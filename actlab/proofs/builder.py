@@ -75,7 +75,7 @@ class Builder:
         return self._softplus_sum(a, b) or self._softplus_sum(b, a)
 
     def _one_plus(self, a: Any, one: float) -> Any:
-        """A + 1 or a - 1 in a form that does not cancel."""
+        """The sum a + 1 or a - 1 in a form that does not cancel."""
         if e := self.op_of(a, "tanh"):  # tanh + 1 = 2 logistic(2u); tanh - 1 = -2 logistic(-2u)
             gate = self("logistic", self("mul", 2.0 * one, e.args[0]))
             return self("mul", 2.0 * one, gate)
@@ -184,9 +184,7 @@ class Builder:
             for one, other in (e.args, e.args[::-1]):
                 if one == 1.0 and (power := self.op_of(other, "exp")):
                     return self("logistic", self("neg", power.args[0]))
-        if (e := self.op_of(a, "sin")) and e.args[0] == b:
-            return None  # sin(u)/u with a pole of its own at 0; `where(u == 0, 1, ...)` makes it sinc
-        return None
+        return None  # sin(u)/u too, which has no value at 0: see `_removed_pole`
 
     def _integer_pow(self, a: Any, *, n: int) -> Any:
         if n == 1:
@@ -201,8 +199,6 @@ class Builder:
             if e := self.op_of(a, *ANGLES):
                 wave = self("mul", 0.5, self("cos", self("mul", 2.0, e.args[0])))
                 return self("sub" if e.op == "sin" else "add", 0.5, wave)
-            if e := self.op_of(a, "sqrt"):
-                return None
         if e := self.op_of(a, "integer_pow"):
             if e.params["n"] > 0 and n > 0:
                 return self("integer_pow", e.args[0], n=e.params["n"] * n)
@@ -349,7 +345,7 @@ class Builder:
 
 
 def _number(a: Any) -> bool:
-    return isinstance(a, float) and not isinstance(a, bool)
+    return isinstance(a, float)
 
 
 def _infinite(a: Any) -> bool:

@@ -55,7 +55,7 @@ def prove(
     Raises:
         UnsupportedPrimitiveError: an operation that has no interval rule; names it and its place in the code.
         UndefinedError: f is not a real number in part of the domain.
-        ValueError: an empty or infinite domain, or a wrong order, tier or tolerance.
+        ValueError: an empty or infinite domain, or a wrong order, tier, tolerance or `of`.
     """
     lower, upper = _checked(domain, order, tier, tolerance, of)
     activation = as_activation(f)

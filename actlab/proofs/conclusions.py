@@ -25,7 +25,7 @@ class Seams:
     smoothness: int | float | None
     kinks: tuple[float, ...] | None
     point_low: float
-    """The least and the largest value at the seams themselves."""
+    """The least and the largest value at the seams themselves; at an end of the domain too if a branch turns there."""
     point_high: float
     jumps: tuple[tuple[float, int], ...]
     """Where f jumps, and whether the value never falls (1), never rises (-1) or neither (0) there."""
@@ -53,9 +53,10 @@ class Seam:
 def seams(evaluator: Evaluator, boxes: Boxes) -> Seams:
     """Examines each edge where a branch turns, and each box in which one does."""
     n = len(boxes)
+    low, high = _at_the_ends(evaluator, boxes)
     if n == 1:
         nothing = np.zeros(0, bool)
-        return _summary([], _hidden(boxes), boxes, nothing, math.inf, -math.inf)
+        return _summary([], _hidden(boxes), boxes, nothing, low, high)
     differ = np.zeros(n - 1, bool)
     for column in boxes.decisions.T:
         differ |= ~(column[:-1] == column[1:])
@@ -63,15 +64,29 @@ def seams(evaluator: Evaluator, boxes: Boxes) -> Seams:
     singular = boxes.singular_right[:-1] | boxes.singular[1:]
     asked = breaks | boxes.touched[:-1] | boxes.touched[1:] | singular
     index = np.flatnonzero(asked & ~boxes.rough[:-1] & ~boxes.rough[1:] & ~boxes.undefined[:-1] & ~boxes.undefined[1:])
-    low, high = math.inf, -math.inf
     found: list[Seam] = []
     if index.size:
-        found, low, high = _examined(evaluator, boxes, index, differ | singular)
+        found, *inner = _examined(evaluator, boxes, index, differ | singular)
+        low, high = min(low, inner[0]), max(high, inner[1])
     narrow = _narrow_rough(boxes)
     for group in narrow:
         found.append(_across(evaluator, boxes, group))
     hidden = _hidden(boxes, [i for g in narrow for i in range(g[0], g[1] + 1)])
     return _summary(found, hidden, boxes, breaks, low, high)
+
+
+def _at_the_ends(evaluator: Evaluator, boxes: Boxes) -> tuple[float, float]:
+    """The least and the largest value at the ends of the domain, where a branch turns: the limit may be another."""
+    ends = np.asarray([boxes.left[0], boxes.right[-1]])[boxes.touched[[0, -1]]]
+    low, high, _ = _values(evaluator, ends)
+    return float(np.min(low, initial=np.inf)), float(np.max(high, initial=-np.inf))
+
+
+def _values(evaluator: Evaluator, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Bounds of f at points, and where it may have no value (the bounds are those of an empty interval there)."""
+    node = evaluator(points, points).node
+    low, high = evaluator.A.floats(node.wide[0])
+    return np.where(node.undefined, np.inf, low), np.where(node.undefined, -np.inf, high), node.undefined
 
 
 def _examined(
@@ -82,11 +97,7 @@ def _examined(
     edge = boxes.right[index]
     before = evaluator(boxes.left[index], edge).node.at
     after = evaluator(edge, boxes.right[index + 1]).node.at
-    at = evaluator(edge, edge)
-    here = at.node.wide[0]
-    value_low, value_high = evaluator.A.floats(here)
-    value_low = np.where(at.node.undefined, np.inf, value_low)
-    value_high = np.where(at.node.undefined, -np.inf, value_high)
+    value_low, value_high, undefined = _values(evaluator, edge)
     result = []
     sides = [(A.take(b, 2), A.take(a, 1)) for b, a in zip(before, after, strict=True)]
     bounds = [(A.floats(b), A.floats(a)) for b, a in sides]
@@ -94,7 +105,7 @@ def _examined(
         order, same, agree = math.inf, not differ[k], 3
         for j, (b, a) in enumerate(bounds):
             apart = A.apart(A.take(sides[j][0], i), A.take(sides[j][1], i))
-            if apart or (j == 0 and not at.node.undefined[i] and _outside(value_low[i], value_high[i], b, a, i)):
+            if apart or (j == 0 and not undefined[i] and _outside(value_low[i], value_high[i], b, a, i)):
                 order = j
                 break
             if not np.isfinite([b[0][i], b[1][i], a[0][i], a[1][i]]).all():

@@ -15,6 +15,7 @@ from actlab.activations.lookup import as_activation
 from actlab.proofs.certificate import Certificate
 from actlab.proofs.certify import Tier, prove
 from actlab.proofs.errors import ContradictionError
+from actlab.proofs.search import LARGEST
 from actlab.proofs.trace import formula_of, traced
 
 ROUNDING = 1e-14
@@ -49,7 +50,7 @@ def confirm(
     Raises:
         ContradictionError: a declared fact cannot be true, or, unless `loose`, a declared bound is wider than the
             tolerance.
-        ValueError: the certificate is of another function.
+        ValueError: the certificate is of another function, or of a part of the finite float32 numbers alone.
     """
     act = as_activation(activation)
     declared = act.facts
@@ -57,6 +58,11 @@ def confirm(
         certificate = prove(act, tier=tier, tolerance=tolerance)
     elif certificate.program != traced(formula_of(act), name=act.name):
         raise ValueError(f"confirm: the certificate is of {certificate.name}, whose program is not that of {act!r}")
+    if certificate.domain != (-LARGEST, LARGEST):
+        raise ValueError(
+            f"confirm: the certificate is of the domain {list(certificate.domain)}, and declared facts are of every "
+            "finite float32; prove it without a domain"
+        )
     wrong: list[str] = []
     unsure: list[str] = []
     for what in ("range", "slope", "curvature"):
@@ -79,8 +85,11 @@ def _compare(
     *,
     wide: list[str],
 ) -> None:
-    if declared is None or proved is None:
+    if declared is None:
         unsure.append(f"{what} is not declared; proved: {proved}")
+        return
+    if proved is None:
+        unsure.append(f"{what} is declared {declared}, and the certificate has no bounds of it")
         return
     for side, sign in (("lower", -1.0), ("upper", 1.0)):
         d, p = float(getattr(declared, side)), float(getattr(proved, side))

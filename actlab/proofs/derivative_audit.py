@@ -126,7 +126,7 @@ def _enclosed(evaluator: Evaluator, points: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def _bound(act: Activation, truth: Evaluator, box: tuple[float, float]) -> tuple[float | None, str]:
-    """Sup |rule - f'| on the box by enclosing both on many boxes; None and the reason where that cannot be done."""
+    """A bound of |rule - f'| on the box, from enclosures of both on many boxes; else None and the reason."""
     try:
         formula = Evaluator(traced(_rule_of(act), name=f"the derivative of {act.name}"), FloatEnds())
     except UnsupportedPrimitiveError as error:

@@ -10,7 +10,7 @@ import numpy as np
 
 from actlab.proofs import jets, rules
 from actlab.proofs.algebraic import Algebraic
-from actlab.proofs.branches import BRANCHES, Branching, Truth
+from actlab.proofs.branches import BRANCHES, Branching
 from actlab.proofs.jets import Jet
 from actlab.proofs.program import Program
 
@@ -49,7 +49,7 @@ class Enclosure:
     touched: np.ndarray
     """A decided branch meets its threshold at an end of the box."""
     root: np.ndarray
-    """Where an undecided branch probably meets its threshold, else NaN."""
+    """How far from the midpoint an undecided branch probably meets its threshold (one Newton step), else NaN."""
     culprit: np.ndarray
     """The index of the equation that is first undefined, else -1."""
 
@@ -115,7 +115,7 @@ class Evaluator:
         return self._cut(value) if isinstance(value, Node) else value
 
     def _difference(self, op: str, args: list[Any]) -> Node | None:
-        """A - b, for those branches that turn on its sign."""
+        """The difference whose sign decides the branch: a - b of two arguments, the argument itself of one."""
         if op in ("max", "min", "lt", "le", "gt", "ge", "eq", "ne"):
             return self._cut(self._smooth("", "sub", args, {}))
         return args[0] if op in ("abs", "sign", "floor", "ceil", "round") else None
@@ -210,6 +210,3 @@ def _arithmetic(A: Any, op: str, args: list[Jet]) -> Jet:
         return jets.mul(A, *args)
     inverse = jets.compose(A, rules.integer_power(A, args[1][0], -1), args[1])
     return jets.mul(A, args[0], inverse)
-
-
-__all__ = ["Enclosure", "Evaluator", "Node", "Truth"]

@@ -186,7 +186,7 @@ class FloatEnds:
         return Ends(-a.hi, -a.lo)
 
     def add(self, a: Ends, b: Ends) -> Ends:
-        """A + b."""
+        """The sum a + b."""
         return Ends(self._sum(a.lo, b.lo, -np.inf), self._sum(a.hi, b.hi, np.inf))
 
     def _sum(self, a: np.ndarray, b: np.ndarray, direction: float) -> np.ndarray:
@@ -198,11 +198,11 @@ class FloatEnds:
         return np.where(np.isnan(total), direction, total)
 
     def sub(self, a: Ends, b: Ends) -> Ends:
-        """A - b."""
+        """The difference a - b."""
         return self.add(a, self.neg(b))
 
     def mul(self, a: Ends, b: Ends) -> Ends:
-        """A b, with 0 inf = 0: a zero factor is an exact one."""
+        """The product a b, with 0 inf = 0: a zero factor is an exact one."""
         if not (a.lo.any() or a.hi.any()) or not (b.lo.any() or b.hi.any()):
             zero = np.zeros(np.broadcast_shapes(a.lo.shape, b.lo.shape))
             return Ends(zero, zero)
@@ -227,14 +227,14 @@ class FloatEnds:
         return Ends(lo, np.where(opposite, np.minimum(hi, 0.0), hi))
 
     def square(self, a: Ends) -> Ends:
-        """A^2 >= 0."""
+        """The square of a, which is never negative."""
         low, high = np.minimum(np.abs(a.lo), np.abs(a.hi)), np.maximum(np.abs(a.lo), np.abs(a.hi))
         low = np.where((a.lo <= 0) & (a.hi >= 0), 0.0, low)
         magnitude = Ends(low, high)
         return self.mul(magnitude, magnitude)
 
     def div(self, a: Ends, b: Ends) -> Ends:
-        """A / b: the real line where b has 0 inside, a half-line where 0 is an end of b and a has one sign."""
+        """The quotient a / b: the real line where 0 is inside b, a half-line where it is an end and a has one sign."""
         lo, hi = np.where(b.lo == 0, SMALLEST, b.lo), np.where(b.hi == 0, -SMALLEST, b.hi)
         downs, ups = [], []
         with np.errstate(all="ignore"):
@@ -258,7 +258,7 @@ class FloatEnds:
         return Ends(np.where(whole, -np.inf, cut.lo), np.where(whole, np.inf, cut.hi))
 
     def scaled(self, a: Ends, factor: float) -> Ends:
-        """A times a float."""
+        """The product of a and a float."""
         return self.mul(a, self.constant(factor, a.lo.shape))
 
     def power(self, a: Ends, n: int) -> Ends:

@@ -13,7 +13,7 @@ from actlab.activations import Activation, Elementary
 
 
 def value_and_slope(f: Activation | Callable[[Any], Any]) -> Callable[[Any], tuple[Any, Any]]:
-    """F and f' of an array, elementwise: in forward mode, or in reverse where a custom_vjp allows that alone."""
+    """Both f and f' of an array, elementwise: in forward mode, or in reverse where a custom_vjp allows that alone."""
     for evaluate in _executables(f):
         for both in (_forward(evaluate), _reverse(evaluate)):
             try:

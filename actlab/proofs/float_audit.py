@@ -63,8 +63,8 @@ class FloatAudit:
             parts.append(f"NaN at {self.nans} inputs, the nearest to 0: {self.nan_at:.6g}")
         if self.infinite_at is not None:
             parts.append(f"infinite at {self.infinite_at:.6g}")
-        if not self.keeps(monotone):
-            parts.append(f"not {monotone}: breaks at {self.falls_at if 'inc' in monotone else self.rises_at:.9g}")
+        if (place := self._broken_at(monotone)) is not None:
+            parts.append(f"not {monotone}: breaks at {place:.9g}")
         return f"{self.dtype} ({many} {self.tried} finite inputs): {'; '.join(parts)}"
 
     def as_json(self) -> dict[str, Any]:
@@ -75,9 +75,13 @@ class FloatAudit:
 
     def keeps(self, monotone: str) -> bool:
         """Whether the floats are as monotone as the reals are said to be, up to ties."""
+        return self._broken_at(monotone) is None
+
+    def _broken_at(self, monotone: str) -> float | None:
+        """The first input after which the floats leave that order."""
         if monotone in ("strictly increasing", "nondecreasing"):
-            return self.falls_at is None
-        return self.rises_at is None if monotone in ("strictly decreasing", "nonincreasing") else True
+            return self.falls_at
+        return self.rises_at if monotone in ("strictly decreasing", "nonincreasing") else None
 
 
 def audit_floats(

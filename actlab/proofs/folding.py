@@ -202,7 +202,7 @@ def _below(e: Equation, divisor: Value, side: str, of_exponential: bool) -> Poly
     """The norm by which a divisor's conjugate divides; None where its zeros may be zeros of the divisor."""
     if not isinstance(divisor, Form) or not (b := getattr(divisor, side)).Q:
         return poly.ONE
-    norm = poly.sub(poly.mul(b.P, b.P), poly.mul(poly.mul(b.Q, b.Q), b.S))
+    norm = b.norm
     parts = [(b.D, True), (b.P, bool(b.P)), (b.Q, not b.P), (b.S, not b.P)]
     plain = all(_positive(p, side, of_exponential, strictly=s) and (not p or p[-1] > 0) for p, s in parts)
     return norm if plain else poly.ONE if _positive(norm, side, of_exponential) else None

@@ -22,13 +22,13 @@ def neg(A: Any, u: Jet) -> Jet:
 
 @no_type_check
 def add(A: Any, u: Jet, v: Jet) -> Jet:
-    """U + v."""
+    """The sum u + v."""
     return tuple(A.add(a, b) for a, b in zip(u, v, strict=True))  # pyright: ignore
 
 
 @no_type_check
 def sub(A: Any, u: Jet, v: Jet) -> Jet:
-    """U - v."""
+    """The difference u - v."""
     return tuple(A.sub(a, b) for a, b in zip(u, v, strict=True))  # pyright: ignore
 
 
@@ -40,7 +40,7 @@ def scaled(A: Any, u: Jet, factor: Any) -> Jet:
 
 @no_type_check
 def mul(A: Any, u: Jet, v: Jet) -> Jet:
-    """U v."""
+    """The product u v."""
     m = A.mul
     first = A.add(m(u[1], v[0]), m(u[0], v[1]))
     second = A.add(A.add(m(u[2], v[0]), A.scaled(m(u[1], v[1]), 2.0)), m(u[0], v[2]))
@@ -61,7 +61,7 @@ def compose(A: Any, g: tuple[Any, Any, Any, Any], u: Jet) -> Jet:
 
 @no_type_check
 def where(A: Any, mask: Any, u: Jet, v: Jet) -> Jet:
-    """U where the mask is true, v elsewhere."""
+    """Where the mask is true u, elsewhere v."""
     return tuple(A.where(mask, a, b) for a, b in zip(u, v, strict=True))  # pyright: ignore
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, no_type_check
@@ -25,6 +26,7 @@ def widened(v: np.ndarray, sign: float) -> np.ndarray:
     return np.where(v == 0, v, moved)
 
 
+@functools.cache
 @no_type_check
 def function(name: str) -> tuple[Callable[..., Any], float, float]:
     """The function of the C library or of scipy, and the bounds of its values."""

@@ -29,7 +29,7 @@ def degree(p: Polynomial) -> int:
 
 @no_type_check
 def add(p: Polynomial, q: Polynomial) -> Polynomial:
-    """P + q."""
+    """The sum p + q."""
     return trimmed([a + b for a, b in zip_longest(p, q, fillvalue=Fraction(0))])
 
 
@@ -41,13 +41,13 @@ def scale(p: Polynomial, factor: Fraction | int) -> Polynomial:
 
 @no_type_check
 def sub(p: Polynomial, q: Polynomial) -> Polynomial:
-    """P - q."""
+    """The difference p - q."""
     return add(p, scale(q, -1))
 
 
 @no_type_check
 def mul(p: Polynomial, q: Polynomial) -> Polynomial:
-    """P q."""
+    """The product p q."""
     if not p or not q:
         return ZERO
     result = [Fraction(0)] * (len(p) + len(q) - 1)

@@ -21,17 +21,19 @@ PATIENCE = 3000
 LEAST_WIDTH = 2.0**-30
 """Of boxes with an infinite bound, relative: so narrow, they show where the pole is."""
 CROWD = 64
+"""Of more than twice as many boxes that could be split for one bound, only so many of each kind are."""
 MANY = 1000
+"""Boxes of a cover beyond which it is searched for once more, for a smaller one."""
 OVERFLOWING = 1e300
 """What is attained beyond it is claimed as infinite, in floats."""
 FAR = 2.0**64
 """What still grows by a hundredth beyond it is taken to grow for ever."""
 
 
-def initial_edges(lower: float, upper: float, others: tuple[float, ...] = ()) -> np.ndarray:
-    """Zero, the powers of two of both signs, and what else is asked for, as far as they lie in the domain."""
+def initial_edges(lower: float, upper: float) -> np.ndarray:
+    """The ends of the domain, and zero and the powers of two of both signs as far as they lie in it."""
     powers = 2.0 ** np.arange(FINEST, 128)
-    every = np.concatenate([[lower, upper, 0.0], powers, -powers, np.asarray(others, float)])
+    every = np.concatenate([[lower, upper, 0.0], powers, -powers])
     return np.unique(every[(every >= lower) & (every <= upper)]) + 0.0
 
 
@@ -164,7 +166,6 @@ def search(
     order: int,
     known: Found | None = None,
     grows: bool = False,
-    budget: int = BUDGET,
 ) -> Found:
     """Splits boxes until each bound is at most the tolerance away from a value that is attained.
 
@@ -177,15 +178,15 @@ def search(
     if known is None:
         edges = initial_edges(lower, upper)
         first = evaluated(evaluator, edges[:-1], edges[1:])
-        found, stuck = _refined(evaluator, first, None, None, tolerance, order, grows, budget, PATIENCE)
+        found, stuck = _refined(evaluator, first, None, None, tolerance, order, grows, BUDGET, PATIENCE)
         if len(found.boxes) > MANY:  # once more, with what is attained, or at best reached, known from the start
             targets = _reached(found, tolerance) if stuck else None
-            budget = min(budget, 4 * MANY) if stuck else budget
+            budget = 4 * MANY if stuck else BUDGET
             found, _ = _refined(evaluator, first, found.best, targets, tolerance, order, grows, budget, PATIENCE)
         return found
-    return _refined(evaluator, known.boxes, known.best, known.targets, tolerance, order, grows, budget, PATIENCE // 6)[
-        0
-    ]
+    start = known.boxes, known.best, known.targets
+    found, _ = _refined(evaluator, *start, tolerance, order, grows, BUDGET, PATIENCE // 6)
+    return found
 
 
 def _refined(
@@ -237,7 +238,7 @@ def _reached(found: Found, tolerance: float) -> np.ndarray:
 
 
 def attained(boxes: Boxes, before: np.ndarray | None = None) -> np.ndarray:
-    """(2, 2, 3): the least and the largest values of f, f', f'' that are attained, far out included and not."""
+    """(2, 2, 3): of the whole cover, then of |x| <= FAR: the least and the largest values of f, f', f'' attained."""
     middle = (boxes.left >= -FAR) & (boxes.right <= FAR)
     result = np.empty((2, 2, 3))
     for i, part in enumerate((slice(None), middle)):
@@ -264,10 +265,10 @@ def _loose(boxes: Boxes, tolerance: float, order: int, best: np.ndarray, aims: n
     if boxes.nowhere.any():
         return boxes.undefined & ~boxes.nowhere
     width = boxes.right - boxes.left
-    roots = np.flatnonzero(np.isfinite(boxes.root) & _splittable(boxes))
+    splittable, open_ends = _splittable(boxes), growing(best) if grows else np.zeros((2, 3), bool)
+    roots = np.flatnonzero(np.isfinite(boxes.root) & splittable)
     wanted = boxes.undefined.copy()
     wanted[roots[np.argsort(width[roots], kind="stable")[:CROWD]]] = True
-    splittable, open_ends = _splittable(boxes), growing(best) if grows else np.zeros((2, 3), bool)
     for k in range(order + 1):
         for side, (bound, sign) in enumerate(((boxes.low[k], -1.0), (boxes.high[k], 1.0))):
             value = aims[side, k]

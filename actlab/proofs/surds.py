@@ -31,6 +31,11 @@ class Surd:
         """The largest degree."""
         return max(poly.degree(p) for p in (self.P, self.Q, self.S, self.D))
 
+    @property
+    def norm(self) -> Polynomial:
+        """P^2 - Q^2 S: the product of P + Q sqrt(S) and its conjugate."""
+        return poly.sub(poly.mul(self.P, self.P), poly.mul(poly.mul(self.Q, self.Q), self.S))
+
     def common(self) -> Polynomial:
         """The factors of all parts."""
         return poly.gcd(poly.gcd(self.P, self.Q) if self.Q else self.P, self.D) if self.P or self.Q else self.D
@@ -102,7 +107,7 @@ def _common_root(a: Surd, b: Surd) -> Polynomial | None:
 
 @no_type_check
 def add(a: Surd, b: Surd) -> Surd | None:
-    """A + b, where their roots are of one polynomial; not reduced."""
+    """The sum a + b, where their roots are of one polynomial; not reduced."""
     S = _common_root(a, b)
     if S is None:
         return None
@@ -118,7 +123,7 @@ def neg(a: Surd) -> Surd:
 
 @no_type_check
 def mul(a: Surd, b: Surd) -> Surd | None:
-    """A b; not reduced."""
+    """The product a b; not reduced."""
     S = _common_root(a, b)
     if S is None:
         return None
@@ -129,7 +134,7 @@ def mul(a: Surd, b: Surd) -> Surd | None:
 @no_type_check
 def inverse(a: Surd) -> Surd | None:
     """1 / a, by the conjugate, not reduced; None of 0."""
-    norm = poly.sub(poly.mul(a.P, a.P), poly.mul(poly.mul(a.Q, a.Q), a.S))
+    norm = a.norm
     if not norm:
         return None
     return Surd(poly.mul(a.P, a.D), poly.scale(poly.mul(a.Q, a.D), -1), a.S, norm)

@@ -32,22 +32,11 @@ def _convert(build: Any, args: list[Any], eqn: Any) -> Any:
     return args[0]
 
 
-def _is_truth(build: Any, value: Any) -> bool:
-    return isinstance(value, bool) or build.op_of(value, *PREDICATES) is not None
-
-
-PREDICATES = ("lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not", "xor")
-
-
 def _select(build: Any, args: list[Any], eqn: Any) -> Any:
     """Of two branches by a predicate, of several by a whole number."""
     which, *cases = args
     if eqn.invars[0].aval.dtype == np.bool_:
-        if (
-            all(_is_truth(build, c) for c in cases)
-            and any(isinstance(c, bool) for c in cases)
-            or (eqn.outvars[0].aval.dtype == np.bool_)
-        ):
+        if eqn.outvars[0].aval.dtype == np.bool_:
             on = build("and", which, cases[1])
             return build("or", on, build("and", build("not", which), cases[0]))
         return build("select", which, *cases)

@@ -245,3 +245,35 @@ def test_the_users_function_that_changed_is_rejected(tmp_path: Path) -> None:
     assert check(data), str(check(data))
     path.write_text("import jax.numpy as jnp\n\ndef f(x):\n    return 1.0000001 * x * jnp.exp(-x * x)\n")
     assert "another one" in check(data).reason
+
+
+def written(path: Path, formula: str) -> str:
+    path.write_text(f"import jax\nimport jax.numpy as jnp\n\n\ndef f(x):\n    return {formula}\n")
+    return f"{path}:f"
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "jnp.where(x.astype(bool), x + 1.0, 1.0)",
+        "jax.lax.round(x)",
+        "jnp.maximum(x, -jnp.inf)",
+        "jnp.floor(x)",
+    ],
+)
+def test_accepts_a_users_function_on_a_domain(formula: str, tmp_path: Path) -> None:
+    data = prove(written(tmp_path / "mine.py", formula), domain=(-1.0, 1.5), tier="fast").as_json()
+    assert check(data), str(check(data))
+
+
+def test_a_selection_among_three_is_rejected_by_name(tmp_path: Path) -> None:
+    formula = "jax.lax.select_n(jnp.floor(jnp.clip(x, 0.0, 2.0)).astype(jnp.int32), x, 2 * x, 3 * x)"
+    data = prove(written(tmp_path / "mine.py", formula), domain=(-1.0, 1.5), tier="fast").as_json()
+    assert "more than two cases" in check(data).reason
+
+
+def test_a_false_slope_of_the_cube_root_is_rejected_on_one_box(tmp_path: Path) -> None:
+    data = prove(written(tmp_path / "mine.py", "jnp.cbrt(x)"), domain=(-1.0, 1.0), tier="fast").as_json()
+    data["cover"] = data["domain"]
+    claim(data, slope=[(0.33).hex(), (0.34).hex()], curvature=None, kinks=None, smoothness=None)
+    assert not check(data)

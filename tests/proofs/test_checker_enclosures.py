@@ -126,3 +126,28 @@ def test_rational_extrema_are_exact() -> None:
     assert found[0] == (iv.number(-0.5), iv.number(0.5))
     irrational = Algebraic((Fraction(0), Fraction(1)), d=(Fraction(2), Fraction(0), Fraction(1)))
     assert all(low != high for low, high in irrational.extrema[0])
+
+
+def test_the_tangents_slope_is_least_at_every_multiple_of_pi() -> None:
+    _, slope, _, third = ranges.enclose("tan", (iv.number(3.0), iv.number(3.3)))
+    for found, true in ((slope, 1), (third, 2)):
+        low, high = (mpmath.make_mpf(e) for e in found)
+        assert 0.999 * true < low <= true < high
+
+
+def test_the_cube_root_has_no_slope_at_zero() -> None:
+    for box in ((-1.0, 1.0), (-1e-3, 2.0)):
+        _, slope, curvature, _ = ranges.enclose("cbrt", tuple(map(iv.number, box)))
+        assert slope[1] == iv.finf
+        assert curvature == iv.WHOLE
+
+
+@pytest.mark.parametrize("name", ["sqrt", "rsqrt", "asin", "acos", "atanh", "erf_inv"])
+def test_a_function_of_a_half_line_or_less_is_not_enclosed_beyond_it(name: str) -> None:
+    assert ranges.enclose(name, (iv.fninf, iv.number(-2.0))) is None
+
+
+def test_a_plateau_of_the_floor_ends_at_the_next_whole_number_however_large() -> None:
+    low = 2**53 + 2  # low + 1 is no float, and a box from low to low + 2 has a jump inside
+    wide = evaluate(program(("floor", "x")), (iv.number(low), iv.number(low + 2))).result.wide[0]
+    assert not iv.lt(wide[1], iv.number(low + 1))

@@ -79,3 +79,12 @@ def test_a_stride_of_float32_covers_the_line() -> None:
 def test_other_dtypes_are_refused() -> None:
     with pytest.raises(ValueError, match="float64"):
         audit_floats(al.relu, jnp.float64)
+
+
+def test_a_broken_order_is_told_with_the_place_where_it_breaks() -> None:
+    found = audit_floats(lambda x: jnp.where(x == 2.5, x - 1, x), jnp.float16)
+    before = np.nextafter(np.float16(2.5), np.float16(0))
+    for order in ("nondecreasing", "strictly increasing"):
+        assert f"not {order}: breaks at {before:.9g}" in found.text(monotone=order)
+    for order in ("nonincreasing", "strictly decreasing"):
+        assert f"not {order}: breaks at {found.rises_at:.9g}" in found.text(monotone=order)

@@ -4,6 +4,8 @@ import warnings
 from dataclasses import replace
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import mpmath
 import numpy as np
 import pytest
@@ -253,3 +255,24 @@ def test_outward_rounding_against_exact_rationals(op: str) -> None:
                 if op == "sqrt":
                     ends = [e * e for e in ends]
                 assert ends[0] <= true <= ends[1], (p, q)
+
+
+@pytest.mark.parametrize(
+    ("f", "domain"),
+    [
+        (jnp.floor, (0.0, 1.0)),
+        (jnp.ceil, (0.0, 1.0)),
+        (jnp.round, (0.0, 1.5)),
+        (jnp.sign, (0.0, 1.0)),
+        (lambda x: jnp.where(x >= 1, -1.0, x), (0.25, 1.0)),
+        (jnp.floor, (2.0**53, 2.0**53 + 2)),
+        (jnp.ceil, (2.0**53, 2.0**53 + 2)),
+        (jnp.round, (2.0**52 + 1, 2.0**52 + 2)),
+    ],
+)
+@pytest.mark.parametrize("tier", ["fast", "proved"])
+def test_the_values_at_the_ends_of_a_domain_are_in_the_range(f: Any, domain: tuple[float, float], tier: Any) -> None:
+    found = prove(f, domain=domain, tier=tier).claims.range
+    with jax.enable_x64(True):
+        values = [float(f(jnp.float64(x))) for x in domain]
+    assert found.lower <= min(values) <= max(values) <= found.upper

@@ -4,7 +4,7 @@ import pytest
 
 import actlab.activations as al
 from actlab.activations.interval import Interval
-from actlab.proofs import ContradictionError, confirm
+from actlab.proofs import ContradictionError, confirm, prove
 
 # What a proof leaves open, each with its reason.
 OPEN = {
@@ -68,3 +68,15 @@ def test_a_wrong_declaration_is_contradicted(change, words, proved):
     )
     with pytest.raises(ContradictionError, match=words):
         confirm(lie, certificate=proved("swish"))
+
+
+def test_what_a_certificate_says_nothing_of_is_open():
+    outcome = confirm("tanh", certificate=prove("tanh", order=0, tier="fast"))
+    slope, curvature = outcome.open
+    assert "slope is declared" in slope
+    assert "curvature is declared" in curvature
+
+
+def test_a_certificate_of_a_part_of_the_line_confirms_nothing():
+    with pytest.raises(ValueError, match="without a domain"):
+        confirm("tanh", certificate=prove("tanh", domain=(-1.0, 1.0), tier="fast"))

@@ -40,13 +40,13 @@ def polynomial(coefficients: list[Fraction] | tuple[Fraction, ...]) -> Polynomia
 
 @no_type_check
 def plus(a: Polynomial, b: Polynomial) -> Polynomial:
-    """A + b, the sum."""
+    """The sum a + b."""
     return polynomial([p + q for p, q in itertools.zip_longest(a, b, fillvalue=Fraction(0))])
 
 
 @no_type_check
 def times(a: Polynomial, b: Polynomial) -> Polynomial:
-    """A b, the product."""
+    """The product a b."""
     found = [Fraction(0)] * max(0, len(a) + len(b) - 1)
     for i, p in enumerate(a):
         for j, q in enumerate(b):
@@ -61,7 +61,7 @@ def by(a: Polynomial, factor: Fraction | int) -> Polynomial:
 
 
 def differentiated(a: Polynomial) -> Polynomial:
-    """A'."""
+    """The derivative."""
     return tuple(k * p for k, p in enumerate(a))[1:]
 
 

@@ -90,10 +90,11 @@ def _step(rounded: Callable[[Number], Number], below: float) -> Callable[..., Va
         if low == high:
             return constant((rounded(low), rounded(low)))
         plateau = iv.whole(libmp.mpf_floor(libmp.mpf_add(iv.midpoint(low, high), iv.number(below))))
-        edges = (constant(point(plateau - below)), constant(point(plateau - below + 1)))
+        start = libmp.mpf_sub(iv.number(plateau), iv.number(below))  # exactly: a float has no half beyond 2^52
+        edges = [constant((v, v)) for v in (start, libmp.mpf_add(start, fone))]
         if _order(a, edges[0]) in (0, 1) and _order(a, edges[1]) in (0, -1):
-            state.decisions[index] = int(plateau)
-            return constant(point(int(plateau)))
+            state.decisions[index] = plateau
+            return constant(point(plateau))
         state.undecided.add(index)
         values = (rounded(low), rounded(high))
         return spread(*((values, WHOLE, WHOLE, WHOLE),) * 3)

@@ -18,7 +18,6 @@ from actlab.proofs.checker.jets import Evaluation, Jet, Program, Spread
 NARROW = -100
 """Two enclosures that overlap and are narrower than 2^NARROW of their size count as one number."""
 DEEPEST = 120
-COMPARING = {"gt", "ge", "lt", "le", "eq", "ne", "sign", "floor", "ceil", "round"}
 INCREASING, DECREASING = ("strictly increasing", "nondecreasing"), ("strictly decreasing", "nonincreasing")
 
 
@@ -48,7 +47,6 @@ class Leaf(NamedTuple):
 
 
 NAMES = ("range", "slope", "curvature")
-NOT_VERIFIED = "not verified"
 
 
 def verify(program: Program, edges: list[float], claims: Claims, budget: int) -> int:
@@ -57,9 +55,7 @@ def verify(program: Program, edges: list[float], claims: Claims, budget: int) ->
     Raises:
         Rejected: the first claim that fails or stays open, with the box.
     """
-    leaves = []
-    for leaf in _leaves(program, edges, claims, budget):
-        leaves.append(leaf)
+    leaves = list(_leaves(program, edges, claims, budget))
     found = [_edge(program, a, b) for a, b in zip(leaves, leaves[1:], strict=False)]
     ends = [_point(program, leaves[0].box[0]), _point(program, leaves[-1].box[1])]
     for at in [*(e.value for e in found), *ends]:

@@ -53,7 +53,7 @@ def evaluate(program: Program, box: Interval) -> Evaluation:
             found = CHOOSING[node.op](state, index, *arguments)
         elif node.op in LOGICAL:
             found = LOGICAL[node.op](*arguments)
-        elif any(not isinstance(a, Spread) for a in arguments):
+        elif node.op == "infinity" or any(not isinstance(a, Spread) for a in arguments):
             found = None
         else:
             found = _operate(node, box, width, arguments)  # pyright: ignore[reportArgumentType]

@@ -270,7 +270,7 @@ def _both(a: Interval) -> tuple[Interval, Interval]:
 
 @functools.cache
 def extrema() -> dict[str, tuple[tuple[Interval, ...], ...]]:
-    """Where g, g', g'', g''' have a local extremum, by function; none where it is not listed."""
+    """Where g, g', g'', g''' have a local extremum or a pole; none where it is not listed (see `ranges` on tan)."""
     zero = (iv.ZERO,)
     third, half = _both(_root(iv.ratio(1, 3))), _both(_root(iv.ratio(1, 2)))
     outer = _both(_root(iv.ratio(3, 2)))
@@ -289,11 +289,10 @@ def extrema() -> dict[str, tuple[tuple[Interval, ...], ...]]:
         "asin": ((), zero, (), zero),
         "acos": ((), zero, (), zero),
         "atanh": ((), zero, (), zero),
-        "tan": ((), zero, (), zero),
         "sinh": ((), zero, (), zero),
         "cosh": (zero, (), zero, ()),
         "erf_inv": ((), zero, (), zero),
-        "cbrt": ((), (), (), ()),
+        "cbrt": ((), zero, zero, zero),
     }
 
 

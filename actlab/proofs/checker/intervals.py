@@ -168,7 +168,7 @@ def div(a: Interval, b: Interval) -> Interval | None:
     """The quotients of a value of each."""
     if (reciprocal := inverse(b)) is None:
         return None
-    if b[0] == b[1] and a[0] not in (fninf,) and a[1] != finf:  # one rounding instead of two
+    if b[0] == b[1] and a[0] != fninf and a[1] != finf:  # one rounding instead of two
         low, high = (a[0], a[1]) if lt(fzero, b[0]) else (a[1], a[0])
         return libmp.mpf_div(low, b[0], BITS, "f"), libmp.mpf_div(high, b[0], BITS, "c")
     return mul(a, reciprocal)
@@ -309,7 +309,9 @@ def erf_at(x: Number) -> Interval:
         return neg(erf_at(libmp.mpf_neg(x)))
     if lt(number(14), x):
         return sub(ONE, erfc_at(x))
-    return mul(mul(two_over_root_pi(), (x, x)), mul(gauss_at(x), _erf_series(x, BITS + 16)))
+    low, high = _erf_series(x, BITS + 16)
+    series = libmp.mpf_pos(low, BITS, "f"), libmp.mpf_pos(high, BITS, "c")
+    return mul(mul(two_over_root_pi(), (x, x)), mul(gauss_at(x), series))
 
 
 @functools.lru_cache(1 << 16)
@@ -337,30 +339,19 @@ def _erf_series(x: Number, bits: int) -> Interval:
         term = (term * 2 * square >> bits) // (2 * n + 1)
         total += term
     slack = (n + 2) * (n + 2) * (1 + (total >> bits)) * 4
-    return libmp.from_man_exp(total - slack, -bits, BITS, "f"), libmp.from_man_exp(total + slack, -bits, BITS, "c")
+    return libmp.from_man_exp(total - slack, -bits), libmp.from_man_exp(total + slack, -bits)
 
 
 def _complement(x: Number, bits: int) -> Interval:
     """1 - 2/sqrt(pi) x exp(-x^2) series, with so many bits that the difference keeps 256 of them."""
     low, high = (
         libmp.mpf_mul(libmp.mpf_mul(x, s, bits, "n"), libmp.mpf_exp(libmp.mpf_neg(libmp.mpf_mul(x, x)), bits + 20, "n"))
-        for s in _fixed_bounds(x, bits)
+        for s in _erf_series(x, bits)
     )
     factor = libmp.mpf_div(number(2), libmp.mpf_sqrt(libmp.mpf_pi(bits + 20, "n"), bits + 20, "n"), bits + 20, "n")
     slack = libmp.from_man_exp(1, 12 - bits)
     values = [libmp.mpf_sub(fone, libmp.mpf_mul(factor, v)) for v in (high, low)]
     return libmp.mpf_sub(values[0], slack, BITS, "f"), libmp.mpf_add(values[1], slack, BITS, "c")
-
-
-def _fixed_bounds(x: Number, bits: int) -> tuple[Number, Number]:
-    square = libmp.to_fixed(libmp.mpf_mul(x, x), bits)
-    term, total, n = 1 << bits, 1 << bits, 0
-    while term and n < 4000:
-        n += 1
-        term = (term * 2 * square >> bits) // (2 * n + 1)
-        total += term
-    slack = (n + 2) * (n + 2) * (1 + (total >> bits)) * 4
-    return libmp.from_man_exp(total - slack, -bits), libmp.from_man_exp(total + slack, -bits)
 
 
 def _mills_series(x: Number) -> Interval:

@@ -38,6 +38,8 @@ BOUNDS: dict[str, tuple[Interval, ...]] = {
     "rsqrt": (POSITIVE,),
 }
 """What g, g', ... never leave, whatever the argument; rounding is cut off there."""
+NOT_TO_INFINITY = frozenset("log log1p acosh tan asin acos atanh erf_inv".split())
+"""Not enclosed on a box that reaches infinity: undefined there, or without a bound to give."""
 
 
 @no_type_check
@@ -58,12 +60,21 @@ def enclose(name: str, box: Interval) -> Derivatives | None:
     """The ranges of g, g', g'', g''' on a box; None where g is not defined on all of it."""
     if name in ("sin", "cos"):
         return _trigonometric(box, 1 if name == "sin" else 0)
-    if fninf in box or finf in box:
-        return _bounds(name) if name not in ("log", "log1p", "acosh", "tan") else None
-    ends = [_at(name, x) for x in ((box[0],) if box[0] == box[1] else box)]
-    if None in ends or (name == "tan" and _poles_of_tan(box)):
+    if name in ("sqrt", "rsqrt") and lt(box[0], fzero):
         return None
-    return _hulls(ends, extrema().get(name, ((), (), (), ())), box, lambda x: _at(name, x))  # pyright: ignore
+    if fninf in box or finf in box:
+        return None if name in NOT_TO_INFINITY else _bounds(name)
+    ends = [_at(name, x) for x in ((box[0],) if box[0] == box[1] else box)]
+    if None in ends:
+        return None
+    places = extrema().get(name, ((), (), (), ()))
+    if name == "tan":
+        quarters = _quarters(box)
+        if any(k % 2 for k in quarters):  # a pole
+            return None
+        zeros = tuple(scale(iv.pi(), k // 2) for k in quarters)
+        places = ((), zeros, (), zeros)
+    return _hulls(ends, places, box, lambda x: _at(name, x))  # pyright: ignore
 
 
 @no_type_check
@@ -191,16 +202,20 @@ def _quarter(x: Number, end: int) -> int:
     return iv.whole(libmp.mpf_floor(value))
 
 
+def _quarters(box: Interval) -> range:
+    """The k for which k pi/2 may lie in the box, beyond its left end."""
+    return range(_quarter(box[0], 0) + 1, _quarter(box[1], 1) + 1)
+
+
 def _trigonometric(box: Interval, shift: int) -> Derivatives:
     """Cos (shift 0) or sin (shift 1) and derivatives: cos^(j)(x) is cos(x + j pi/2)."""
     if fninf in box or finf in box or lt(iv.number(7), libmp.mpf_sub(box[1], box[0], 20, "c")):
         return (BOTH, BOTH, BOTH, BOTH)
-    turns = range(_quarter(box[0], 0) + 1, _quarter(box[1], 1) + 1)
     found = []
     for j in range(4):
         phase = j - shift  # sin(x) = cos(x - pi/2)
         parts = [_turned(x, phase) for x in box]
-        parts += [point((-1) ** ((k + phase) // 2)) for k in turns if (k + phase) % 2 == 0]
+        parts += [point((-1) ** ((k + phase) // 2)) for k in _quarters(box) if (k + phase) % 2 == 0]
         found.append(iv.intersect(iv.hull(*parts), (iv.number(-1), fone)))
     return tuple(found)  # pyright: ignore[reportReturnType]
 
@@ -208,8 +223,3 @@ def _trigonometric(box: Interval, shift: int) -> Derivatives:
 def _turned(x: Number, phase: int) -> Interval:
     cosine, sine = iv.cos_sin_at(x)
     return (cosine, neg(sine), neg(cosine), sine)[phase % 4]
-
-
-def _poles_of_tan(box: Interval) -> bool:
-    turns = range(_quarter(box[0], 0) + 1, _quarter(box[1], 1) + 1)
-    return any(k % 2 for k in turns)

@@ -26,7 +26,7 @@ SAME = {
     "optimization_barrier",
 }
 INLINED = ("jit", "pjit", "closed_call", "core_call", "remat", "checkpoint", "custom_jvp_call", "custom_vjp_call")
-RENAMED = {"select_n": "select", "asin": "asin", "add_any": "add"}
+RENAMED = {"select_n": "select", "add_any": "add"}
 
 
 def retraced(data: Mapping[str, Any]) -> Program | None:
@@ -166,10 +166,13 @@ def _operation(builder: Builder, op: str, params: Mapping[str, Any], a: list[int
     if op == "convert_element_type":
         return _converted(builder, a[0], equation)
     if op == "clamp":  # min(max(x, low), high), as lax documents it
-        return builder.node("min", (builder.node("max", (a[1], a[0])), a[2]))
+        return _folded(builder, "min", (_folded(builder, "max", (a[1], a[0])), a[2]))
     if op == "integer_pow":
         return builder.node(op, (a[0],), int(params["y"]))
-    if op == "select_n" and len(a) != 3:
+    if op == "round" and int(params["rounding_method"]) == 0:  # halves away from 0
+        size = builder.node("floor", (builder.node("add", (builder.node("abs", (a[0],)), builder.number(0.5))),))
+        return builder.node("mul", (builder.node("sign", (a[0],)), size))
+    if op == "select" and len(a) != 3:
         raise Rejected("the function selects among more than two cases, which this checker cannot retrace")
     if op == "pow" and builder.nodes[a[1]].op == "constant":
         return builder.node(op, (a[0], a[1]))
@@ -181,7 +184,7 @@ def _operation(builder: Builder, op: str, params: Mapping[str, Any], a: list[int
 
 
 def _folded(builder: Builder, op: str, a: tuple[int, ...]) -> int:
-    """Comparisons with infinity and with itself have one outcome; a decided selection is what it selects."""
+    """What has one outcome: comparisons with infinity and of the same, max(u, -inf) and min(u, inf), known choices."""
     nodes = [builder.nodes[i] for i in a]
     if op in ("lt", "le", "gt", "ge", "eq", "ne") and len(a) == 2:
         if a[0] == a[1]:
@@ -191,6 +194,11 @@ def _folded(builder: Builder, op: str, a: tuple[int, ...]) -> int:
             outcome = {"lt": infinite[0] < infinite[1], "gt": infinite[0] > infinite[1], "eq": False, "ne": True}
             outcome |= {"le": outcome["lt"], "ge": outcome["gt"]}
             return builder.node("constant", (), outcome[op])
+    if op in ("max", "min"):
+        idle = -math.inf if op == "max" else math.inf
+        for node, other in zip(nodes, a[::-1], strict=True):
+            if node.op == "infinity" and node.data == idle:
+                return other
     truths = [n.data if n.op == "constant" and isinstance(n.data, bool) else None for n in nodes]
     if op == "select" and truths[0] is not None:
         return a[1 + int(truths[0])]
@@ -203,11 +211,13 @@ def _folded(builder: Builder, op: str, a: tuple[int, ...]) -> int:
 
 
 def _converted(builder: Builder, a: int, equation: Any) -> int:
-    """A predicate as 0 or 1; a number towards 0, if it becomes whole."""
+    """A predicate as 0 or 1; a number as whether it is not 0, and towards 0 if it becomes whole."""
     source, target = np.dtype(equation.invars[0].aval.dtype), np.dtype(equation.params["new_dtype"])
     if source.kind == "b" and target.kind != "b":
         node = builder.nodes[a]
         return builder.number(float(node.data)) if node.op == "constant" else builder.node("number", (a,))
+    if source.kind != "b" and target.kind == "b":
+        return builder.node("ne", (a, builder.number(0.0)))
     if source.kind == "f" and target.kind in "iu" and builder.nodes[a].op not in ("floor", "ceil", "round"):
         up = builder.node("ge", (a, builder.number(0.0)))
         return builder.node("select", (up, builder.node("ceil", (a,)), builder.node("floor", (a,))))
