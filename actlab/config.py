@@ -77,15 +77,15 @@ def _set(table: dict[str, Any], override: str) -> None:
 
 
 def _unknown_keys(kind: Any, table: Mapping[str, Any], prefix: str) -> list[str]:
-    fields = {f.name: f for f in dataclasses.fields(kind)}
+    known, kinds = [f.name for f in dataclasses.fields(kind)], get_type_hints(kind)
     faults = []
     for key, value in table.items():
-        if key not in fields:
-            near = difflib.get_close_matches(key, fields, n=1)
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
             hint = f" (did you mean {prefix + near[0]!r}?)" if near else ""
-            faults.append(f"unknown key {prefix + key!r}{hint}; known: {', '.join(prefix + f for f in fields)}")
-        elif dataclasses.is_dataclass(fields[key].default_factory) and isinstance(value, Mapping):
-            faults += _unknown_keys(fields[key].default_factory, value, f"{prefix}{key}.")
+            faults.append(f"unknown key {prefix + key!r}{hint}; known: {', '.join(prefix + name for name in known)}")
+        elif dataclasses.is_dataclass(kinds[key]) and isinstance(value, Mapping):
+            faults += _unknown_keys(kinds[key], value, f"{prefix}{key}.")
     return faults
 
 

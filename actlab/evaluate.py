@@ -17,18 +17,12 @@ from actlab.activations import Activation, FactError
 from actlab.kept_evaluations import KeptEvaluations, evaluation_key
 from actlab.measurement import Evaluation, System
 from actlab.proved_facts import ProvedFacts, prove_facts
-from actlab.report import (
-    Profile,
-    Results,
-    RunInfo,
-    SystemResults,
-    describe,
-)
+from actlab.report import Profile, Results, RunInfo, SystemResults, describe
 from actlab.signal import QuadratureError
 
 NOTHING_KEPT = KeptEvaluations()
 THREADS = "evaluation"
-"""Of the names of the threads in which systems are evaluated."""
+"""What the names of the threads begin with in which systems are evaluated."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +93,7 @@ def evaluate(
         known = prove_facts(activation)
         activations.append(known.activation)
         profiles.append(_profile(activation, known, number < len(subjects), certificates))
+    results = Results(tuple(profiles), (), run)  # two activations of one name are refused before anything is evaluated
     plan = [systems.load(name) for name in names]
     course = _Course(plan, activations, tuple(seeds), kept, keep_going, started, finished, workers)
     if workers == 1:
@@ -112,7 +107,7 @@ def evaluate(
         finally:
             course.stop()  # no evaluation is begun after an error or Ctrl-C
             pool.shutdown(wait=False, cancel_futures=True)
-    return Results(tuple(profiles), tuple(course.results(system) for system in plan), run)
+    return replace(results, systems=tuple(course.results(system) for system in plan))
 
 
 class _Course:
@@ -206,7 +201,7 @@ def _profile(activation: Activation, known: ProvedFacts, subject: bool, certific
 
 
 def file_name(name: str) -> str:
-    """An activation's name with what a file name may hold."""
+    """An activation's name, every character that a file name may not hold replaced by "-"."""
     return "".join(c if c.isalnum() or c in "_-" else "-" for c in name)
 
 

@@ -57,13 +57,13 @@ class KeptEvaluations:
         if not self.read:
             return None
         if self.run is not None and (file := self.run / key).is_file():
-            return decode_evaluation(file.read_text(encoding="utf-8"))
+            return _read(file)
         if self.shared is None or not (file := self.shared / key).is_file():
             return None
         try:
-            evaluation = decode_evaluation(file.read_text(encoding="utf-8"))
+            evaluation = _read(file)
             os.utime(file)
-        except (OSError, ResultsError, UnicodeDecodeError):
+        except (OSError, ResultsError):
             return None
         if self.run is not None:
             _write(self.run / key, evaluation)
@@ -84,13 +84,20 @@ class KeptEvaluations:
                     old.unlink()
 
 
+def _read(file: Path) -> Evaluation:
+    try:
+        return decode_evaluation(file.read_text(encoding="utf-8"))
+    except (ResultsError, UnicodeDecodeError) as error:
+        raise ResultsError(f"{file} is damaged; remove it, and it is computed anew ({error})") from error
+
+
 def _write(file: Path, evaluation: Evaluation) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     write_whole(file, encode_evaluation(evaluation))
 
 
 def evaluation_key(system: System, activation: Activation | None, seeds: Sequence[int]) -> str:
-    """The file name of an evaluation, in which a digest of everything that it depends on stands."""
+    """The file name of an evaluation: its system and a digest of everything that it depends on."""
     parts = [*_place(), system.name, repr(tuple(seeds))]
     if activation is not None:
         points = jnp.asarray(_POINTS, jnp.float32)

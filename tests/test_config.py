@@ -20,6 +20,7 @@ class Settings:
     sets: tuple[str, ...] = ("yacht",)
     rate: float = 0.1
     model: Model = field(default_factory=Model)
+    wide: Model = field(default_factory=lambda: Model(width=100))
 
     def __post_init__(self) -> None:
         if self.rate <= 0:
@@ -45,8 +46,12 @@ def test_reads_builds_and_overrides(tmp_path: Path) -> None:
         ("steps = 2000", "steps = 2000: .*less than or equal to 1000"),
         ('steps = "many"', "steps = 'many': .*integer"),
         ("", "steps: .*required|steps.*missing"),
-        ("steps = 1\nstep = 2", r"unknown key 'step' \(did you mean 'steps'\?\); known: steps, sets, rate, model"),
+        (
+            "steps = 1\nstep = 2",
+            r"unknown key 'step' \(did you mean 'steps'\?\); known: steps, sets, rate, model, wide",
+        ),
         ("steps = 1\n[model]\nwidht = 2", r"unknown key 'model.widht' \(did you mean 'model.width'\?\)"),
+        ("steps = 1\n[wide]\nwidht = 2", r"unknown key 'wide.widht' \(did you mean 'wide.width'\?\)"),
         ("steps = 1\n[model]\nwidth = 0", "model.width = 0"),
         ("steps = 1\nrate = -1.0", "rate = -1.0 must be positive"),
     ],

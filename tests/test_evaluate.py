@@ -11,7 +11,7 @@ from actlab.evaluate import Step, evaluate
 from actlab.kept_evaluations import KeptEvaluations
 from actlab.measurement import Evaluation, Measurement, System
 from actlab.proofs.checker import check
-from actlab.report import run_info
+from actlab.report import ResultsError, run_info
 from actlab.signal import QuadratureError
 
 SEEDS = (0, 1)
@@ -181,8 +181,20 @@ def test_a_shared_folder_that_is_damaged_or_read_only_loses_nothing(two_systems,
 
 
 def test_two_activations_of_one_name_are_refused(two_systems) -> None:
+    steps: list[Step] = []
+    options = {"names": ("first",), "seeds": SEEDS, "run": run_info("x", SEEDS), "finished": steps.append}
     with pytest.raises(ValueError, match="two activations are called 'tanh'"):
-        run([al.tanh], [al.tanh])
+        evaluate([al.tanh], [al.tanh], **options)
+    assert not steps
+
+
+@pytest.mark.parametrize("content", [b"{", b"\xff"])
+def test_a_damaged_file_of_the_run_is_named(two_systems, tmp_path, content: bytes) -> None:
+    run([al.tanh], store=tmp_path)
+    file = min(tmp_path.iterdir())
+    file.write_bytes(content)
+    with pytest.raises(ResultsError, match=f"{file.name} is damaged; remove it"):
+        run([al.tanh], store=tmp_path)
 
 
 def test_facts_are_proved_first_and_the_certificates_kept(two_systems, tmp_path) -> None:

@@ -42,7 +42,7 @@ class CameraEvents:
 
     Attributes:
         x: column, from 0 to 33.
-        y: row, from 0.
+        y: row, from 0 to 33.
         on: whether the pixel grew brighter.
         microseconds: when.
     """
@@ -81,8 +81,10 @@ def load_spoken_spikes(path: str | Path) -> SpokenSpikes:
             raise DataError(f"{path}: recording {number} is no array of times and one of units")
         if len(t) != len(u):
             raise DataError(f"{path}: recording {number} has {len(t)} times and {len(u)} units")
-        if len(t) and not (np.all(np.isfinite(t)) and np.min(t) >= 0 and np.max(u) < COCHLEA_CHANNELS):
-            raise DataError(f"{path}: recording {number} has times below 0 or not finite, or units above 699")
+        if len(t) and not (
+            np.all(np.isfinite(t)) and np.min(t) >= 0 and 0 <= np.min(u) <= np.max(u) < COCHLEA_CHANNELS
+        ):
+            raise DataError(f"{path}: recording {number} has times below 0 or not finite, or units outside 0 to 699")
     names = tuple(k.decode() if isinstance(k, bytes) else str(k) for k in keys)
     return SpokenSpikes(
         tuple(np.asarray(t, np.float64) for t in times),
@@ -161,7 +163,7 @@ def camera_raster(events: CameraEvents, steps: int) -> Float[np.ndarray, "steps 
         raise DataError(f"camera_raster: steps = {steps} must be at least 1")
     counts = np.zeros((steps, 2, NMNIST_PIXELS, NMNIST_PIXELS), np.float32)
     if events.microseconds.size:
-        time = events.microseconds - events.microseconds.min()
+        time = events.microseconds.astype(np.int64) - events.microseconds.min()  # its product overflows 32 bits
         step = np.minimum(time * steps // max(int(time.max()), 1), steps - 1)
         np.add.at(counts, (step, events.on.astype(int), events.y, events.x), 1.0)
     return counts.reshape(steps, -1)

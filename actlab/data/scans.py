@@ -79,7 +79,7 @@ def load_scan(path: str | Path) -> ScanFrames:
     path = _existing(path)
     if zipfile.is_zipfile(path):
         keys = ("proj", "white", "dark", "theta_deg")
-        return _scan(path, *read_arrays(path, keys, ", ".join(keys), "give an npz or a Data Exchange file"))
+        return _scan(path, keys, *read_arrays(path, keys, ", ".join(keys), "give an npz or a Data Exchange file"))
     with open_hdf5(path) as file:
         keys = ("exchange/data", "exchange/data_white", "exchange/data_dark", "exchange/theta")
         found = [read_member(path, file, key) for key in keys]
@@ -87,7 +87,7 @@ def load_scan(path: str | Path) -> ScanFrames:
     units = units.decode() if isinstance(units, bytes) else str(units)
     if units.startswith("rad"):
         found[-1] = np.rad2deg(found[-1])
-    return _scan(path, *found)
+    return _scan(path, keys, *found)
 
 
 def load_dicom_slice(path: str | Path, frame: int = 0) -> Slice:
@@ -113,17 +113,16 @@ def load_dicom_slice(path: str | Path, frame: int = 0) -> Slice:
         ValueError,
     ) as error:
         raise DataError(f"{path}: not a DICOM image that pydicom reads: {error}") from error
-    if values.ndim == 3:
-        if not 0 <= frame < len(values):
-            raise DataError(f"{path}: frame = {frame}, but it has {len(values)} frames, counted from 0")
-        values = values[frame]
+    frames = values if values.ndim == 3 else values[None]
+    if not 0 <= frame < len(frames):
+        raise DataError(f"{path}: frame = {frame}, but it has {len(frames)} frames, counted from 0")
     slope, intercept = (getattr(data, k, None) for k in ("RescaleSlope", "RescaleIntercept"))
     spacing = getattr(data, "PixelSpacing", None)
     if slope is None or intercept is None or spacing is None:
         raise DataError(f"{path}: no RescaleSlope, RescaleIntercept or PixelSpacing; is it a CT image?")
     if abs(float(spacing[0]) - float(spacing[1])) > 1e-6:
         raise DataError(f"{path}: pixels of {spacing[0]} x {spacing[1]} mm; they must be square")
-    return Slice(float(slope) * values + float(intercept), float(spacing[0]))
+    return Slice(float(slope) * frames[frame] + float(intercept), float(spacing[0]))
 
 
 def slice_of_pydicom() -> Slice | None:
@@ -203,14 +202,21 @@ def read_member(path: Path, file: Any, key: str) -> np.ndarray:
         raise DataError(f"{path}: {key!r} cannot be read: {error}") from error
 
 
-def _scan(path: Path, frames: np.ndarray, flats: np.ndarray, darks: np.ndarray, degrees: np.ndarray) -> ScanFrames:
-    for name, values in (("data", frames), ("white", flats), ("dark", darks), ("theta", degrees)):
+def _scan(
+    path: Path,
+    keys: tuple[str, ...],
+    frames: np.ndarray,
+    flats: np.ndarray,
+    darks: np.ndarray,
+    degrees: np.ndarray,
+) -> ScanFrames:
+    for name, values in zip(keys, (frames, flats, darks, degrees), strict=True):
         if not np.issubdtype(values.dtype, np.number) or not np.all(np.isfinite(values)):
             raise DataError(f"{path}: {name} must hold finite numbers")
     if frames.ndim != 3 or any(v.ndim != 3 or v.shape[1:] != frames.shape[1:] for v in (flats, darks)):
         raise DataError(
-            f"{path}: need (views, rows, bins) and frames of the same rows and bins, got data {frames.shape}, "
-            f"white {flats.shape}, dark {darks.shape}"
+            f"{path}: need (views, rows, bins) and frames of the same rows and bins, got {keys[0]} {frames.shape}, "
+            f"{keys[1]} {flats.shape}, {keys[2]} {darks.shape}"
         )
     if degrees.shape != frames.shape[:1]:
         raise DataError(f"{path}: {len(frames)} views but angles of shape {degrees.shape}")

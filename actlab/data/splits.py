@@ -66,9 +66,9 @@ def stacked(splits: list[Split]) -> Split:
 
 
 def standardized_digits() -> tuple[dict[str, Array], dict[str, Array]]:
-    """Training and held-out rows {"x", "y"} of the digits, a fifth held out: the same always, standardized as a whole.
+    """Training and held-out rows {"x", "y"} of the digits; always the same fifth is held out.
 
-    Pixels are scaled together, by mean and deviation of all training pixels: many are 0 in every image.
+    Pixels are scaled together, by mean and deviation of all training pixels, as many are 0 in every image.
     """
     data = digits()
     rows = np.random.default_rng(0).permutation(len(data.y))

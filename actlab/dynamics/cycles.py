@@ -152,12 +152,12 @@ class Shooting:
         Args:
             start: of `at`.
             direction: the sign in which the parameter goes first.
-            points: at most.
+            points: how many at most.
             step: the first, in arclength of scaled unknowns.
-            largest: a step.
-            smallest: below it the branch is taken to end: at a Hopf point, say.
-            longest: period at which to stop.
-            within: the parameters at which to stop.
+            largest: the longest step.
+            smallest: the shortest step; where it is too long the branch is taken to end, at a Hopf point, say.
+            longest: period beyond which to stop.
+            within: least and largest parameter, beyond which to stop.
         """
         along = np.zeros(len(start))
         along[-1] = direction
@@ -212,7 +212,11 @@ class Shooting:
         return u
 
     def folds(self, branch: np.ndarray) -> list[np.ndarray]:
-        """Every fold between two neighbours of a branch."""
+        """Every fold of a branch: where the parameter, from one point to the next, turns.
+
+        Raises:
+            CycleError: as for `fold`.
+        """
         turns = np.diff(branch[:, -1])
         where = np.flatnonzero(turns[1:] * turns[:-1] < 0)
         return [self.fold(branch[k], branch[k + 2]) for k in where]

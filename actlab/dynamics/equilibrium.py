@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
-State = Any
+from actlab.dynamics.fixed_step import State
 
 
 def equilibrium(rate: Callable[[State], State], guess: State, iterations: int = 40) -> State:
@@ -18,7 +18,8 @@ def equilibrium(rate: Callable[[State], State], guess: State, iterations: int = 
     Args:
         rate: of change, of a state; a pytree like it.
         guess: where Newton's method starts, a pytree of floating arrays. Which equilibrium is found depends on it.
-        iterations: of Newton's method, each halved until the residual falls (at most ten times).
+        iterations: of Newton's method; each takes, of its whole step and the step halved one to ten times, that which
+            leaves the least residual.
     """
     guess = jax.tree.map(lambda v: jnp.asarray(v, jnp.result_type(v, float)), guess)
     start, unravel = ravel_pytree(guess)

@@ -48,7 +48,7 @@ def integrate(
             not stiff, "kvaerno5" (order 5, L-stable, implicit; Kvaerno 2004) where it is.
         rtol: relative tolerance of a step.
         atol: absolute tolerance of a step, in the state's unit.
-        max_steps: accepted and rejected together, beside one for each of the times.
+        max_steps: accepted and rejected together; one more is granted for each of the times, as a step ends there.
         derivatives: the mode in which the result can be differentiated: "reverse" (grad; memory of a checkpointed
             backward pass) or "forward" (jvp, jacfwd).
 

@@ -66,7 +66,8 @@ def all_roots(
     Raises:
         ValueError: the interval is empty or not finite, or the order is none of these.
         UnsupportedPrimitiveError: an operation without bounds.
-        RootError: a root that may be double, or a place where the function has no value.
+        RootError: a root that may be double or lies at an end of the interval, or a place where the function has no
+            value.
 
     Source: Moore, Kearfott & Cloud 2009, Introduction to Interval Analysis, chapter 8.
     """
@@ -88,16 +89,22 @@ def all_roots(
             break
         thin = right - left <= narrowest * np.maximum(1.0, np.abs(left))
         if thin.any():
-            k = int(np.argmax(thin))
-            raise RootError(
-                f"{name}: perhaps a double root in [{left[k]:.15g}, {right[k]:.15g}]; change a parameter slightly"
-            )
+            raise _undecided(left[thin][0], right[thin][0], name)
         middle = left + CUT * (right - left)
         left, right = np.concatenate([left, middle]), np.concatenate([middle, right])
+    else:
+        raise _undecided(left[0], right[0], name)
     low, high = (np.concatenate(ends) for ends in zip(*brackets, strict=True))
     low, high = _narrowed(evaluator, low, high, order)
     first = np.argsort(low)
     return Roots(low[first], high[first], boxes)
+
+
+def _undecided(left: float, right: float, name: str) -> RootError:
+    return RootError(
+        f"{name}: perhaps a double root in [{left:.15g}, {right:.15g}], or one at an end of the interval; change a "
+        "parameter or the interval slightly"
+    )
 
 
 def _judged(

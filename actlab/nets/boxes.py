@@ -65,10 +65,7 @@ def through(layer: Any, middle: Array, radius: Array) -> tuple[Array, Array]:
         return _biased(_convolved(layer, middle, kernel), layer), _convolved(layer, radius, jnp.abs(kernel))
     if isinstance(layer, OrthogonalPatches):
         return through(layer.linear, patches(middle, layer.size), patches(radius, layer.size))
-    if isinstance(layer, OrthogonalLinear):
-        kernel = layer.kernel
-        return _biased(middle @ kernel, layer), radius @ jnp.abs(kernel)
-    if isinstance(layer, nnx.Linear):
+    if isinstance(layer, (OrthogonalLinear, nnx.Linear)):
         kernel = layer.kernel[...]
         return _biased(middle @ kernel, layer), radius @ jnp.abs(kernel)
     if isinstance(layer, Flatten):
@@ -118,7 +115,8 @@ def _between(f: Activation, gap: Array) -> Array:
     curvature, smooth = f.facts.curvature, f.facts.smoothness
     steep, known = f.facts.lipschitz(), []
     if curvature is not None and smooth is not None and certain(smooth >= 1):
-        known.append((curvature.magnitude, gap**2 / 8))
+        if not certain(curvature.magnitude >= math.inf):
+            known.append((curvature.magnitude, gap**2 / 8))
     if not known and certain(steep >= math.inf):
         require(f, bounded_slope=True, because="a box is pushed through an activation that is not monotone")
     known.append((steep, gap / 2))

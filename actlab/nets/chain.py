@@ -113,6 +113,7 @@ class Chain(nnx.Module):
 
         Raises:
             ValueError: sizes that do not fit, or an unknown start.
+            TypeError: something that is not an activation.
         """
         if start not in ("variance", "interval"):
             raise ValueError(f"Chain: start = {start!r}; known: 'variance', 'interval'")
@@ -184,12 +185,14 @@ def _dense(inputs: int, outputs: int, linear: Linear, rngs: nnx.Rngs) -> Any:
 
 
 def _gains(f: Any, layers: list[Any], start: Start, only_last: bool) -> list[Any]:
-    """One a free layer; the first sees the data, later ones the activation's values."""
+    """One a free layer; the first of the net sees the data, later ones the activation's values.
+
+    `only_last`: the hidden layers are orthogonal, so that the one free layer is the net's last.
+    """
     if start == "interval":
         slope = mean_absolute_slope(f)
         fans = [math.prod(layer.kernel[...].shape[:-1]) for layer in layers]
-        first = only_last and len(layers) == 1
-        return [math.sqrt(math.pi / (2 * fan)) / (slope if number or first else 1.0) for number, fan in enumerate(fans)]
+        return [math.sqrt(math.pi / (2 * fan)) / (slope if k or only_last else 1.0) for k, fan in enumerate(fans)]
     hidden = 1.0 if isinstance(f, VectorActivation) else gain(f)
     return [1.0] + [hidden] * (len(layers) - 2) + [1.0] * (len(layers) > 1)
 

@@ -78,7 +78,7 @@ def critical_points(activation: Activation, bias_variance: float = 0.0) -> tuple
 
     Raises:
         ValueError: a negative bias variance, or an f that jumps (its slope has no second moment).
-        QuadratureError: the moments of f do not exist at any of these q.
+        QuadratureError: the moments of f do not exist at some q below 1; at larger ones no critical point is found.
     """
     if not (bias_variance >= 0 and math.isfinite(bias_variance)):
         raise ValueError(f"critical_points: bias_variance = {bias_variance} must be finite and not negative")
@@ -108,7 +108,7 @@ def critical_point(activation: Activation, bias_variance: float = 0.0) -> Critic
     if not found:
         raise NoCriticalPointError(
             f"{activation.name} with bias variance {bias_variance:g} has no fixed point with chi_1 = 1 and variance "
-            f"between {GRID[0]:g} and {GRID[-1]:g}; transform it (tailor), or choose another bias variance"
+            f"between {GRID[0]:g} and {GRID[-1]:g}; transform it (`dks` or `tat`), or choose another bias variance"
         )
     order = ("stable", "marginal", "unstable")
     return min(found, key=lambda point: order.index(point.stability))

@@ -49,7 +49,7 @@ def kernels(
         bias_variance: of the biases.
 
     Raises:
-        ValueError: fewer than one hidden layer.
+        ValueError: fewer than one hidden layer, or a row of zeros without biases.
         QuadratureError: as for `dual`.
 
     Source: Lee et al. 2018, "Deep neural networks as Gaussian processes", eq. 5; Jacot et al. 2018, "Neural tangent

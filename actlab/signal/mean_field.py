@@ -142,6 +142,7 @@ def fixed_point(
     Raises:
         ValueError: variances that are not positive.
         NoFixedPointError: the variance grows without bound, vanishes, or has not settled after so many layers.
+        QuadratureError: as for `moments`.
     """
     if not (weight_variance > 0 and bias_variance >= 0 and start > 0):
         raise ValueError(
@@ -156,12 +157,15 @@ def fixed_point(
         if abs(after - q) <= 1e-13 * q:
             return _described(activation, q, weight_variance, bias_variance, weight_variance * m.slope_second, slope)
         if not VANISHED < after < ESCAPED:
+            what = "does not settle above 0" if after <= VANISHED else "grows without bound"
             break
         step = (after - q) / (1 - slope) if slope < 1 else math.inf
         q = q + step if abs(step) < 0.05 * q else after  # Newton's step near a fixed point that attracts
+    else:
+        what = f"has not settled after {layers} layers"
     raise NoFixedPointError(
         f"{activation.name} with weight variance {weight_variance:g} and bias variance {bias_variance:g}: the variance "
-        f"of preactivations {'grows without bound' if q > start else 'does not settle above 0'} (it reached {q:.3g})"
+        f"of preactivations {what} (it reached {q:.3g})"
     )
 
 

@@ -29,7 +29,6 @@ CHUNK = 1024
 MEANS: dict[str, Callable[[Activation, Array, Array, Any], Array]] = {
     "first": lambda f, x, t, s: f(x),
     "second": lambda f, x, t, s: f(x) ** 2,
-    "slope_first": lambda f, x, t, s: f.slope(x),
     "slope_second": lambda f, x, t, s: f.slope(x) ** 2,
     "slope_fourth": lambda f, x, t, s: f.slope(x) ** 4,
     # By parts, so that jumps of f' count with their weight: no f'' is evaluated.
@@ -37,7 +36,7 @@ MEANS: dict[str, Callable[[Activation, Array, Array, Any], Array]] = {
     "value_curvature": lambda f, x, t, s: t * f(x) * f.slope(x) / s - f.slope(x) ** 2,
     "curvature_second": lambda f, x, t, s: f.curvature(x) ** 2,
 }
-"""What is averaged over x = mean + deviation t: f, f^2, f', f'^2, f'^4, f'', f f'', f''^2."""
+"""What is averaged over x = mean + deviation t: f, f^2, f'^2, f'^4, f'', f f'', f''^2."""
 
 
 class QuadratureError(ArithmeticError):
@@ -78,11 +77,17 @@ def _traced(activation: Activation, names: tuple[str, ...], mean: Any, deviation
     if known:
         kinks = jnp.concatenate([jnp.ravel(jnp.asarray(k, edges.dtype)) for k in known])
         edges = jnp.sort(jnp.concatenate([edges, jnp.clip((kinks - mean) / deviation, -REACH, REACH)]))
-    half, middle = (edges[1:] - edges[:-1]) / 2, (edges[1:] + edges[:-1]) / 2
-    t = (middle[:, None] + half[:, None] * jnp.asarray(NODES, edges.dtype)[None, :]).ravel()
-    weights = (half[:, None] * jnp.asarray(WEIGHTS, edges.dtype)[None, :]).ravel() * density(t)
+    t, weights = panel_rule(edges, NODES, WEIGHTS)
+    weights = weights * density(t)
     values = _integrands(activation, names, t, mean, deviation)
     return tuple(jnp.tensordot(weights, v, 1) for v in values)
+
+
+def panel_rule(edges: Array, nodes: np.ndarray, weights: np.ndarray) -> tuple[Array, Array]:
+    """Points and weights of a rule on [-1, 1] carried over to every panel between ascending edges."""
+    half, middle = (edges[1:] - edges[:-1]) / 2, (edges[1:] + edges[:-1]) / 2
+    t = (middle[:, None] + half[:, None] * jnp.asarray(nodes, edges.dtype)[None, :]).ravel()
+    return t, (half[:, None] * jnp.asarray(weights, edges.dtype)[None, :]).ravel()
 
 
 def _integrands(activation: Activation, names: tuple[str, ...], t: Array, mean: Any, deviation: Any) -> list[Array]:

@@ -52,8 +52,7 @@ def normalizing_point(
 ) -> NormalizingPoint:
     """Where mean and variance of the outputs settle; (0, 1) for SELU with weights of sum 0 and sum of squares 1.
 
-    The map is (m, v) -> (E[f(z)], Var[f(z)]) with z ~ N(weight_sum m, weight_square_sum v). Its slope along the
-    variance is that of the total square where the sum is 0.
+    The map is (m, v) -> (E[f(z)], Var[f(z)]) with z ~ N(weight_sum m, weight_square_sum v).
 
     Args:
         activation: scalar.

@@ -82,7 +82,7 @@ def dks(activation: Activation | str, network: Network, *, slope: float = 1.5) -
     Q is the variance map and C the correlation map of a layer with weight variance 1 and no biases: initialize so.
 
     Args:
-        activation: smooth or not, not itself meeting the targets for every scale (ReLU has too few freedoms).
+        activation: smooth or not; not ReLU or its like, of which input scale and shift change too little.
         network: its maximizing function, `plain(depth)` for a plain net.
         slope: above 1; the paper's zeta.
 
@@ -158,7 +158,8 @@ def tat_leaky_relu(network: Network, *, correlation: float = 0.9) -> Tailored:
 
     if excess(0.0) < 0:
         raise TailoringError(
-            f"tat_leaky_relu: ReLU itself reaches {excess(0.0) + correlation:.4g} only in this network"
+            f"tat_leaky_relu: in this network ReLU itself reaches only {excess(0.0) + correlation:.4g}; "
+            f"ask for less than correlation = {correlation:g}"
         )
     slope = zero_between(excess, 0.0, 1.0)
     scale = math.sqrt(2 / (1 + slope**2))

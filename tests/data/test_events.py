@@ -33,6 +33,8 @@ def test_nmnist(tmp_path: Path) -> None:
     raster = camera_raster(events, 3).reshape(3, 2, 34, 34)
     assert raster.sum() == 3
     assert raster[0, 1, 33, 3] == raster[0, 0, 1, 0] == raster[2, 1, 7, 5] == 1
+    long = load_nmnist(write_nmnist(tmp_path / "long.bin", [(0, 0, True, 0), (1, 0, True, 8_000_000)]))
+    assert camera_raster(long, 300).reshape(300, 2, 34, 34)[299, 1, 0, 1] == 1
     write_nmnist(tmp_path / "7" / "00001.bin", EVENTS[:1])
     rasters, labels = load_nmnist_folder(tmp_path, 4)
     assert rasters.shape == (2, 4, 2 * 34 * 34)
@@ -52,13 +54,13 @@ def test_nmnist_refuses(tmp_path: Path) -> None:
         load_nmnist_folder(tmp_path / "empty", 4)
 
 
-def write_spoken(path: Path, **changes: object) -> Path:
+def write_spoken(path: Path, unit_type: type = np.uint16, **changes: object) -> Path:
     h5py = pytest.importorskip("h5py")
     times = [np.asarray([0.0, 0.35, 1.39], np.float16), np.asarray([], np.float16), np.asarray([1.5], np.float16)]
     units = [np.asarray([0, 699, 5], np.uint16), np.asarray([], np.uint16), np.asarray([9], np.uint16)]
     parts = {"times": times, "units": units, "labels": np.asarray([4, 0, 19], np.uint8), **changes}
     with h5py.File(path, "w") as file:
-        for name, kind in (("times", np.float16), ("units", np.uint16)):
+        for name, kind in (("times", np.float16), ("units", unit_type)):
             stored = file.create_dataset(f"spikes/{name}", (len(parts[name]),), h5py.vlen_dtype(kind))
             for i, row in enumerate(parts[name]):
                 stored[i] = row
@@ -86,8 +88,11 @@ def test_spoken_spikes_refuse(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="and 2 labels"):
         load_spoken_spikes(write_spoken(tmp_path / "b.h5", labels=np.asarray([1, 2])))
     bad = [np.asarray([0, 1, 700]), np.asarray([]), np.asarray([9])]
-    with pytest.raises(DataError, match="units above 699"):
+    with pytest.raises(DataError, match="units outside 0 to 699"):
         load_spoken_spikes(write_spoken(tmp_path / "c.h5", units=bad))
+    negative = [np.asarray([0, 1, -1]), np.asarray([]), np.asarray([9])]
+    with pytest.raises(DataError, match="units outside 0 to 699"):
+        load_spoken_spikes(write_spoken(tmp_path / "e.h5", units=negative, unit_type=np.int32))
     text = tmp_path / "text.h5"
     text.write_text("no")
     with pytest.raises(DataError, match="an HDF5 file"):

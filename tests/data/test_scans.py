@@ -37,6 +37,7 @@ def test_npz(arrays, tmp_path: Path) -> None:
         ({"proj": np.zeros((4, 5))}, r"need \(views, rows, bins\)"),
         ({"white": np.zeros((3, 2, 4))}, "white"),
         ({"theta_deg": np.zeros(3)}, "4 views but angles"),
+        ({"proj": np.full((4, 2, 5), np.nan)}, "proj must hold finite"),
         ({"dark": np.full((2, 2, 5), np.nan)}, "dark must hold finite"),
     ],
 )
@@ -82,12 +83,14 @@ def test_lodopab(tmp_path: Path) -> None:
 
 
 def test_dicom(tmp_path: Path) -> None:
-    pytest.importorskip("pydicom")
+    ct_small = pytest.importorskip("pydicom.data").get_testdata_file("CT_small.dcm", download=False)
     found = slice_of_pydicom()
     assert found is not None
     assert found.hounsfield.shape == (128, 128)
     assert (found.hounsfield.min(), found.hounsfield.max()) == (-896.0, 1167.0)
     assert found.pixel == pytest.approx(0.661468)
+    with pytest.raises(DataError, match="frame = 1, but it has 1 frames"):
+        load_dicom_slice(ct_small, frame=1)
     (tmp_path / "a.dcm").write_text("no")
     with pytest.raises(DataError, match="not a DICOM"):
         load_dicom_slice(tmp_path / "a.dcm")

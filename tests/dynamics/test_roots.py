@@ -49,6 +49,10 @@ def _product(x, roots):
 def test_refusals():
     with pytest.raises(RootError, match="double root in"):
         all_roots(lambda x: (x - 0.123) * (x - 0.123), -1.0, 1.0)
+    with pytest.raises(RootError, match="double root in"):  # too wide for its boxes ever to be thin near 0
+        all_roots(lambda x: x * x, -1e12, 1e12)
+    with pytest.raises(RootError, match="at an end of the interval"):
+        all_roots(lambda x: x, 0.0, 1.0)
     with pytest.raises(RootError, match="not defined"):
         all_roots(lambda x: jnp.log(x), -1.0, 1.0)
     with pytest.raises(ValueError, match="lower end below the upper"):

@@ -106,6 +106,8 @@ def test_what_cannot_be_pushed_or_built_is_named() -> None:
     unknown = al.activation(lambda z: z * jnp.exp(-z * z))
     with pytest.raises(FactError, match="not monotone"):
         elementwise_image(unknown, x, x)
+    with pytest.raises(FactError, match="not monotone"):  # x cos x: slope and curvature are known, and unbounded
+        elementwise_image(al.gcu, x, x)
     with pytest.raises(ValueError, match="stride is their side"):
         Architecture((6, 6, 2), ((4, 3, 2),), linear="cayley")
     with pytest.raises(ValueError, match="all must be positive"):

@@ -30,6 +30,12 @@ def net(kind: str, depth: int = 4, **options) -> GraphNet:
     return GraphNet(3, 4, 2, depth, "tanh", rngs=nnx.Rngs(0), kind=kind, **options)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_option_of_another_kind_of_layer_is_refused(kind: str) -> None:
+    with pytest.raises(TypeError, match="unexpected keyword argument"):
+        net(kind, **({"heads": 2} if kind in ("gcn", "gin", "gcnii") else {"alpha": 0.1}))
+
+
 def test_a_plain_net_is_the_dense_formula() -> None:
     model = net("gcn")
     d = loops().sum(1)

@@ -142,6 +142,8 @@ def test_what_does_not_settle_says_so() -> None:
         fixed_point(al.relu, 2.5, 0.1)
     with pytest.raises(NoFixedPointError, match="above 0"):
         fixed_point(al.relu, 1.0)
+    with pytest.raises(NoFixedPointError, match="has not settled after 2 layers"):
+        fixed_point(al.tanh, 4.0, 0.1, layers=2)
     with pytest.raises(ValueError, match="weight_variance = -1"):
         fixed_point(al.tanh, -1.0)
 

@@ -75,6 +75,7 @@ class GraphNet(nnx.Module):
 
         Raises:
             ValueError: sizes or a depth that make no net.
+            TypeError: an option that layers of this kind do not have.
         """
         least = 1 if kind == "gcnii" else 2
         if depth < least or min(inputs, width, outputs) < 1:
@@ -159,7 +160,7 @@ def _ends(
         first = GraphAttention(inputs, width, rngs=rngs, second=second, **options)
         return first, GraphAttention(width, outputs, rngs=rngs, second=second, average=True, score=score)
     layer = {"gcn": GraphConvolution, "gin": GraphIsomorphism}[kind]
-    return layer(inputs, width, rngs=rngs), layer(width, outputs, rngs=rngs)
+    return layer(inputs, width, rngs=rngs, **options), layer(width, outputs, rngs=rngs)
 
 
 def _hidden(kind: Kind, width: int, options: dict[str, Any]) -> Callable[[nnx.Rngs, Any], nnx.Module]:
@@ -168,7 +169,7 @@ def _hidden(kind: Kind, width: int, options: dict[str, Any]) -> Callable[[nnx.Rn
     if kind in ("gat", "gatv2"):
         return lambda rngs, number: GraphAttention(width, width, rngs=rngs, second=kind == "gatv2", **options)
     layer = {"gcn": GraphConvolution, "gin": GraphIsomorphism}[kind]
-    return lambda rngs, number: layer(width, width, rngs=rngs)
+    return lambda rngs, number: layer(width, width, rngs=rngs, **options)
 
 
 def _stacked(make: Callable[[nnx.Rngs, Any], Any], depth: int, rngs: nnx.Rngs) -> Any:
