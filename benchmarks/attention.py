@@ -109,7 +109,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lengths", type=int, nargs="+", default=[4096], help="multiples of 128")
     parser.add_argument("--densities", type=float, nargs="+", default=[1.0, 0.5, 0.25, 0.1, 0.05], help="of blocks")
-    parser.add_argument("--backward", action="store_true", help="time gradients with respect to q, k, v as well")
+    parser.add_argument("--backward", action="store_true", help="time gradients with respect to q, k, v instead")
     parser.add_argument("--repeats", type=int, default=3, help="the least of so many")
     arguments = parser.parse_args()
     table(arguments.lengths, arguments.densities, arguments.backward, arguments.repeats)

@@ -182,7 +182,7 @@ def speed(options: argparse.Namespace) -> None:
             parameters, loss, count = method(8, 0)
             state = optimizer(options.steps, options.rate).init(parameters)
             begin = time.process_time()
-            step = jax.jit(train_step(loss, options.steps)).lower(parameters, state, x).compile()
+            step = jax.jit(train_step(loss, options.steps, options.rate)).lower(parameters, state, x).compile()
             compiling[name].append(time.process_time() - begin)
             runs[name] = [step, parameters, state, count, []]
     for _ in range(options.rounds):
@@ -220,7 +220,7 @@ def depth(options: argparse.Namespace) -> None:
             jax.clear_caches()
             parameters, loss, _ = ours(8, 0, layers=layers)
             state = optimizer(options.steps, options.rate).init(parameters)
-            step = jax.jit(train_step(loss, options.steps))
+            step = jax.jit(train_step(loss, options.steps, options.rate))
             begin = time.process_time()
             step.lower(parameters, state, jnp.zeros((BATCH, 8))).compile()
             found.append(time.process_time() - begin)

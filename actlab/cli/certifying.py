@@ -19,25 +19,22 @@ def main(arguments: argparse.Namespace) -> int:
     Raises:
         ActivationLookupError, NotElementwiseError: a function that cannot be found or used.
         UnsupportedPrimitiveError, UndefinedError: a function that nothing can be proved of, and why.
-        ConfigError: a domain whose ends are not in order.
+        ConfigError: a domain whose ends are not finite or not in order, or --exhaustive without --audit.
         OSError: the file cannot be written.
     """
-    low, high = arguments.domain or (0.0, 1.0)
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise ConfigError(f"--domain {low:g} {high:g}: two finite numbers, the lower first")
+    domain = None if arguments.domain is None else tuple(arguments.domain)
+    if domain is not None and not (all(map(math.isfinite, domain)) and domain[0] < domain[1]):
+        raise ConfigError(f"--domain {domain[0]:g} {domain[1]:g}: two finite numbers, the lower first")
     if arguments.exhaustive and not arguments.audit:
         raise ConfigError("--exhaustive says how to audit; add --audit")
-    proved = certify(
-        arguments.activation, domain=arguments.domain and (low, high), order=arguments.order, tier=arguments.tier
-    )
+    proved = certify(arguments.activation, domain=domain, order=arguments.order, tier=arguments.tier)
     if arguments.out:
         proved.certificate.save(arguments.out)
     audit = _audit(resolve(arguments.activation), proved.facts, arguments.exhaustive) if arguments.audit else None
     if arguments.json:
         print(json.dumps(_object(proved, audit), indent=2))
     else:
-        print("\n".join(_lines(proved.certificate)))
-        print("\n".join(audit["lines"] if audit else []), end="\n" if audit else "")
+        print("\n".join([*_lines(proved.certificate), *(audit["lines"] if audit else [])]))
     if arguments.out:
         print(f"certificate: {arguments.out}", file=sys.stderr)
     return 0

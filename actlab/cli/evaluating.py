@@ -20,17 +20,21 @@ from actlab.training import enable_compilation_cache, run_folder, user_cache
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Evaluates, writes `results.json` and `report.html`, and prints the table or JSON.
+    """Evaluates, writes the report and the results beside it, and prints the table or JSON.
+
+    Returns:
+        0, or 1 where an evaluation failed.
 
     Raises:
         ActivationLookupError, NotElementwiseError: an activation that cannot be found or used.
-        ConfigError: an unknown system, fewer than two seeds, or no worker.
+        ConfigError: an unknown system, two activations of one name, fewer than two seeds, or no worker.
         ContradictionError: a declared fact is not so.
         OSError: the output directory is not writable.
     """
     subjects = [resolve(name) for name in arguments.activations]
     taken = {a.name for a in subjects}
     baselines = [a for a in map(resolve, _names(arguments.against)) if a.name not in taken]
+    _refuse_namesakes([*subjects, *baselines])
     names = _systems(arguments.systems)
     if arguments.seeds < 2:
         raise ConfigError(f"--seeds {arguments.seeds}: an interval needs at least 2 seeds")
@@ -80,8 +84,16 @@ def _evaluate(
         )
 
 
+def _refuse_namesakes(activations: list[Activation]) -> None:
+    """Before anything is evaluated: results could not tell them apart."""
+    names = [a.name for a in activations]
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise ConfigError(f"two activations are called {twice[0]!r}; give each a name of its own")
+
+
 def _names(text: str | None) -> list[str]:
-    return [name.strip() for name in (text or "").split(",") if name.strip()]
+    """The names between the commas, each once."""
+    return list(dict.fromkeys(name.strip() for name in (text or "").split(",") if name.strip()))
 
 
 def _systems(text: str | None) -> list[str]:

@@ -51,7 +51,8 @@ def _print_table(chosen: list[Elementary]) -> None:
     if not console.is_terminal:  # a pipe or a file has no width to fit
         console = Console(width=110)
     standings = ", ".join(f"{s} facts" for s in dict.fromkeys(a.facts.standing for a in chosen))
-    title = f"{len(chosen)} activations, {standings}" if chosen else "no activation"
+    noun = "activation" if len(chosen) == 1 else "activations"
+    title = f"{len(chosen)} {noun}, {standings}" if chosen else "no activation"
     table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
     for heading in ("name", "range", "slope", "curvature", "smooth", "monotone"):
         table.add_column(heading, no_wrap=heading != "curvature", overflow="fold")

@@ -20,8 +20,7 @@ EPILOG = """examples:
 
 exit status: 0 done; 1 a claim or an expected number was missed, a certificate rejected, or an evaluation failed
 (the others are kept); 2 bad input; 75 told to stop by SIGTERM and saved, or another process of the run was lost
-(run it again with --resume);
-130 interrupted (run it again to resume)
+(run it again with --resume); 130 interrupted (run it again to resume)
 """
 
 
@@ -49,14 +48,11 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"actlab: {' '.join(message.split())}; see {self.prog} --help\n")
 
 
-class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Defaults are shown, examples keep their lines."""
-
-
 def _command(
     commands: argparse._SubParsersAction, name: str, module: str, text: str, epilog: str | None = None
 ) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=text, description=text, epilog=epilog, formatter_class=_Help)
+    keep_lines = argparse.RawDescriptionHelpFormatter  # of the examples
+    parser = commands.add_parser(name, help=text, description=text, epilog=epilog, formatter_class=keep_lines)
     parser.set_defaults(module=module)
     parser.add_argument(
         "--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error"
@@ -96,12 +92,15 @@ def _add_certify(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "certify", "certifying", text, CERTIFY_EPILOG)
     parser.add_argument("activation", metavar="ACTIVATION", help="a name, module:function or path/to/file.py:function")
     parser.add_argument("--domain", nargs=2, type=float, metavar=("A", "B"), help="prove it on [A, B] only")
-    parser.add_argument("--order", type=int, choices=(0, 1, 2), default=2, help="0 the range, 1 slope too, 2 curvature")
+    parser.add_argument(
+        "--order", type=int, choices=(0, 1, 2), default=2, help="0 the range, 1 slope too, 2 curvature (the default)"
+    )
     parser.add_argument(
         "--tier",
         choices=("fast", "proved"),
         default="proved",
-        help="ball arithmetic, or floats rounded outward that trust the C library to 8 units in the last place",
+        help="ball arithmetic (proved, the default), or floats rounded outward that trust the C library to 8 units in "
+        "the last place (fast)",
     )
     parser.add_argument("--out", type=Path, metavar="CERT.json", help="write the certificate")
     parser.add_argument(
@@ -129,9 +128,13 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
         metavar="ACTIVATION",
         help="a name of the zoo, module:function or path/to/file.py:function",
     )
-    parser.add_argument("--against", metavar="A,B", default="relu,gelu,tanh", help="baselines, comma-separated")
+    parser.add_argument(
+        "--against", metavar="A,B", default="relu,gelu,tanh", help="baselines, comma-separated (default: %(default)s)"
+    )
     parser.add_argument("--systems", metavar="S,T", help="only these systems, comma-separated (all where not given)")
-    parser.add_argument("--seeds", type=int, metavar="N", default=5, help="seeds of every evaluation")
+    parser.add_argument(
+        "--seeds", type=int, metavar="N", default=5, help="seeds of every evaluation (default: %(default)s)"
+    )
     parser.add_argument(
         "--workers",
         type=int,
@@ -139,7 +142,7 @@ def _add_evaluate(commands: argparse._SubParsersAction) -> None:
         default=min(os.cpu_count() or 1, 4),
         help="systems evaluated at the same time, in threads and over all devices (default: one a core, at most 4)",
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where the report goes (default runs/evaluate-NAMES)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where the report goes (default: runs/evaluate-NAMES)")
     parser.add_argument(
         "--fresh", action="store_true", help="compute again what earlier runs have kept, in DIR or the cache"
     )

@@ -37,7 +37,8 @@ def main(arguments: argparse.Namespace) -> int:
         0, or 1 where the interval of a claim lies on the wrong side of its bound.
 
     Raises:
-        ConfigError: the configuration, its experiment or the run directory cannot be used.
+        ConfigError: the configuration or its experiment cannot be used, or the run directory holds another run.
+        RunFolderError: the run directory cannot be written, or another process uses it.
         ProcessesError: the processes do not find each other.
         Preempted: stopped by SIGTERM, saved; the exit status is `AGAIN`.
     """
@@ -88,7 +89,8 @@ def _refuse_processes(experiment: ModuleType, arguments: argparse.Namespace) -> 
 def load(path: Path, overrides: list[str]) -> tuple[ModuleType, Any]:
     """The experiment module that a configuration names, and its validated settings.
 
-    The module is `experiments/NAME.py` in the nearest folder above the configuration that has one.
+    The module is `experiments/NAME.py` in the nearest folder above the configuration that has one, else in the current
+    folder.
 
     Raises:
         ConfigError: no such experiment, or a setting that does not fit.
@@ -102,10 +104,10 @@ def load(path: Path, overrides: list[str]) -> tuple[ModuleType, Any]:
 
 
 def _import(path: Path, name: str) -> ModuleType:
-    above = [path.resolve().parent, *path.resolve().parents, Path.cwd()]
-    root = next((folder for folder in above if (folder / "experiments" / f"{name}.py").is_file()), None)
+    places = [*path.resolve().parents, Path.cwd()]
+    root = next((folder for folder in places if (folder / "experiments" / f"{name}.py").is_file()), None)
     if root is None:
-        raise ConfigError(f"{path}: no experiments/{name}.py in any folder above it")
+        raise ConfigError(f"{path}: no experiments/{name}.py in any folder above it, nor in the current one")
     file, full = root / "experiments" / f"{name}.py", f"experiments.{name}"
     loaded = sys.modules.get(full)
     if loaded is not None and Path(loaded.__file__ or "") == file:

@@ -28,7 +28,7 @@ class WhereError(ValueError):
 
 
 def condition(text: str) -> Callable[[Facts], bool]:
-    """The predicate that a condition states. An unknown fact meets no condition.
+    """The predicate that a condition states. An unknown fact meets no condition, save `monotone == unknown`.
 
     Raises:
         WhereError: a term is not of the form FACT[.lower|.upper] OPERATOR VALUE, or compares what cannot be compared.
@@ -50,7 +50,10 @@ def _term(text: str) -> Callable[[Facts], bool]:
         bound = _number(value, text)
         return lambda f: getattr(f, fact) is not None and compare(getattr(f, fact), bound)
     if fact in WORDS and not end and sign in ("==", "!="):
-        return lambda f: compare(getattr(f, fact), value.strip("\"'"))
+        word = value.strip("\"'")
+        if fact == "monotone" and word != "unknown":  # what is not known is not shown to be another word either
+            return lambda f: f.monotone != "unknown" and compare(f.monotone, word)
+        return lambda f: compare(getattr(f, fact), word)
     raise WhereError(
         f"--where: {text!r} compares no fact; {', '.join(INTERVALS)} have .lower and .upper, "
         f"{', '.join(NUMBERS)} is a number, {', '.join(WORDS)} are compared by == and !="

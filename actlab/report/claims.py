@@ -68,7 +68,7 @@ def finding(claim: Claim) -> Finding:
 
 
 def tally(claims: Sequence[Claim]) -> str:
-    """`3 claims hold and 1 is undecided.`; empty without claims."""
+    """`Of 4 claims, 3 hold and 1 is undecided.`; empty without claims."""
     counts = Counter(c.verdict for c in claims)
     verbs = {"holds": ("holds", "hold"), "fails": ("fails", "fail"), "undecided": ("is undecided", "are undecided")}
     parts = [f"{n} {verbs[v][n > 1]}" for v in ("holds", "fails", "undecided") if (n := counts[v])]

@@ -19,7 +19,7 @@ from actlab.report.picture import Picture, Tile
 from actlab.report.sentences import count, listing
 
 DRAWN = 4000
-"""Points drawn at most: every k-th one, and the outermost along each axis."""
+"""Points drawn of a larger cloud, evenly taken in their order; the outermost along each axis are drawn besides."""
 LINE = 48
 """Letters of a legend in a panel's width."""
 

@@ -14,7 +14,12 @@ from actlab.report.sentences import count
 UNKNOWN = "not known"
 KINKS_SHOWN = 8
 NAMES = {"range": ("Range", "value"), "slope": ("Slope f′", "slope"), "curvature": ("Curvature f″", "curvature")}
-SMOOTHNESS = {-1: "discontinuous", 0: "continuous, with corners (C⁰)", 1: "once differentiable (C¹)"}
+SMOOTHNESS = {
+    -1: "discontinuous",
+    0: "continuous, with corners (C⁰)",
+    1: "once differentiable (C¹)",
+    2: "twice differentiable (C²)",
+}
 STANDINGS = {
     "declared": "Declared: stated by the activation's author, checked here only at the sampled points.",
     "proved": "Proved over all of float32, in ball arithmetic.",
@@ -88,7 +93,7 @@ def _smoothness(smoothness: int | str | None) -> str:
     if smoothness is None:
         return UNKNOWN
     if smoothness == "inf":
-        return "infinitely differentiable (C^∞)".replace("^∞", "∞")
+        return "infinitely differentiable (C∞)"
     return SMOOTHNESS.get(int(smoothness), f"{smoothness} times differentiable (C{smoothness})")
 
 

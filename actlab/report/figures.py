@@ -51,7 +51,8 @@ def _picture(name: str, curves: Sequence[Curve], strokes: Mapping[str, Stroke]) 
         axes.set_xlabel(first.x_label)
         axes.set_ylabel(first.y_label)
         svg = inline(figure, _spoken(name, curves))
-    return Picture(name, svg, tuple(dict.fromkeys(c.activation for c in curves)), _gaps(curves))
+    gaps = _gaps(curves, log_x=log_x, log_y=log_y)
+    return Picture(name, svg, tuple(dict.fromkeys(c.activation for c in curves)), gaps)
 
 
 def _draw(axes: Axes, curve: Curve, stroke: Stroke, order: int) -> None:
@@ -79,9 +80,10 @@ def _spoken(name: str, curves: Sequence[Curve]) -> str:
     return f"{name}: {first.y_label} over {x}. {listing(ends)}."
 
 
-def _gaps(curves: Sequence[Curve]) -> str:
+def _gaps(curves: Sequence[Curve], *, log_x: bool, log_y: bool) -> str:
+    """What is not drawn: values that are not finite, and on a logarithmic axis those that are not positive."""
     missing = [(c.activation, int(np.sum(np.isnan(_mean(c)))), c.x.size) for c in curves]
     parts = [f"{name} at {bad} of {count(all_, 'point')}" for name, bad, all_ in missing if bad]
-    hidden = [c.activation for c in curves if c.log_y and np.any(_mean(c) <= 0)]
+    hidden = [c.activation for c in curves if (log_y and np.any(_mean(c) <= 0)) or (log_x and np.any(c.x <= 0))]
     said = f"Not finite, so not drawn: {listing(parts)}. " if parts else ""
     return said + (f"Not positive somewhere, so not drawn there: {listing(hidden)}." if hidden else "")

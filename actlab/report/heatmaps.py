@@ -28,8 +28,8 @@ def heatmap_picture(name: str, heatmaps: Sequence[Heatmap]) -> Picture:
     """The heatmaps of one name side by side, those of one kind of colours on one scale."""
     common = [h for h in heatmaps if not h.own_scale]
     shared = common if len({h.colours for h in common}) == 1 else []
-    scales = [_scale(shared if any(h is s for s in shared) else [h]) for h in heatmaps]
-    single = [not any(h is s for s in shared) for h in heatmaps]
+    single = [h.own_scale or not shared for h in heatmaps]
+    scales = [_scale([h] if alone else shared) for h, alone in zip(heatmaps, single, strict=True)]
     tiles = tuple(
         Tile(h.activation, _draw(h, scale), _bar(h, scale) if alone else None)
         for h, scale, alone in zip(heatmaps, scales, single, strict=True)
@@ -41,8 +41,7 @@ def heatmap_picture(name: str, heatmaps: Sequence[Heatmap]) -> Picture:
 def _scale(heatmaps: Sequence[Heatmap]) -> Scale:
     """The ends of the colours: those that are stated, else those of the values that are drawn in them."""
     stated = [h.limits for h in heatmaps if h.limits is not None]
-    drawn = [h.values[_drawn(h)] for h in heatmaps]
-    values = np.concatenate([np.ravel(stated) if stated else np.zeros(0), *([] if stated else drawn)])
+    values = np.ravel(stated) if stated else np.concatenate([h.values[_drawn(h)] for h in heatmaps])
     low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
     if heatmaps[0].colours == "diverging":
         high = max(abs(low), abs(high))

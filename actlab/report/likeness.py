@@ -14,7 +14,7 @@ from actlab.report.numbers import bound, number
 from actlab.report.palette import INK, MUTED, Stroke
 from actlab.report.picture import Picture
 from actlab.report.profile import Profile
-from actlab.report.sentences import count
+from actlab.report.sentences import count, listing
 
 PARTS = (("f(x)", "range", "value"), ("f′(x)", "slope", "slope"), ("f″(x)", "curvature", "curvature"))
 SLACK = 2e-5
@@ -46,7 +46,7 @@ def legend(profile: Profile) -> str:
 
 
 def outside(profile: Profile, fact: str, curve: str) -> int:
-    """How many samples lie outside the known bounds; a surrogate's derivative is not the function's and counts not."""
+    """How many samples lie outside the known bounds; a surrogate's derivative, not the function's, is not counted."""
     bounds, samples = profile.facts[fact], getattr(profile.portrait, curve)
     if bounds is None or (fact != "range" and profile.facts["gradient"] == "surrogate"):
         return 0
@@ -68,8 +68,8 @@ def _panel(profile: Profile, stroke: Stroke, title: str, fact: str, curve: str) 
     with panel((3.9, 2.9)) as (figure, axes):
         axes.axvline(0.0, color=MUTED, linewidth=0.6, alpha=0.6)
         view = _view(samples, bounds)
-        for number_, channel in enumerate(samples):
-            _line(axes, profile, channel, stroke, 1.0 - 0.16 * number_)
+        for order, channel in enumerate(samples):
+            _line(axes, profile, channel, stroke, 1.0 - 0.16 * order)
         _bounds(axes, bounds, profile.facts["standing"], view)
         _mark_kinks(axes, profile, samples)
         axes.set_xlim(*profile.portrait.window)
@@ -166,12 +166,9 @@ def _remarks(profile: Profile, samples: np.ndarray, view: tuple[float, float], f
     if bounds is None:
         said.append("No bound is known.")
     else:
-        low, high = float(bounds[0]), float(bounds[1])
-        if math.isinf(low) or math.isinf(high):
-            side = (
-                "above and below" if math.isinf(low) and math.isinf(high) else "below" if math.isinf(low) else "above"
-            )
-            said.append(f"Unbounded {side}.")
+        open_sides = [side for side, end in zip(("below", "above"), bounds, strict=True) if math.isinf(float(end))]
+        if open_sides:
+            said.append(f"Unbounded {listing(open_sides[::-1])}.")
     bad = int(np.sum(~np.isfinite(samples)))
     if bad:
         said.append(f"Not finite at {bad} of {count(samples.size, 'sampled point')}: not drawn there.")

@@ -71,7 +71,7 @@ def power_of_ten(size: float, mantissa: int = 2) -> str:
 
 
 def bound(value: float | str, side: Literal["lower", "upper", "nearest"] = "nearest") -> str:
-    """The end of an interval, from a number or from "inf"/"-inf", to six significant digits.
+    """The end of an interval, from a number or from "inf"/"-inf", to six significant digits; three with a power of ten.
 
     Args:
         value: the end; its shortest decimal form counts as exact, so 0.1 stays 0.1.

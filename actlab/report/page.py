@@ -57,7 +57,7 @@ def render(results: Results) -> str:
     return template.render(
         results=results,
         run=results.run,
-        title=results.title or sentences.listing([a.name for a in results.subjects] or ["Evaluation"]),
+        title=results.heading,
         lead=_lead(results),
         findings=[claims.finding(claim) for claim in results.claims],
         tally=claims.tally(results.claims),

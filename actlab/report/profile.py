@@ -71,10 +71,9 @@ def describe(activation: Activation, role: Role = "subject", *, portrait: bool =
 
 def _parameters(activation: Activation) -> dict[str, Any]:
     """The leaves by name: `beta`, or `outer.beta` in a composition."""
-    leaves, _ = jax.tree_util.tree_flatten_with_path(activation)
     named: dict[str, Any] = {}
-    for path, leaf in leaves:
-        keys = [str(getattr(k, "name", getattr(k, "key", getattr(k, "idx", k)))) for k in path]
+    for path, leaf in jax.tree.leaves_with_path(activation):
+        keys = [jax.tree_util.keystr((key,), simple=True) for key in path]
         named[".".join(k for k in keys if k != "parameters")] = np.asarray(leaf, np.float64).tolist()
     return named
 

@@ -18,6 +18,7 @@ from actlab import __version__
 from actlab.measurement import Claim, Cloud, Curve, Evaluation, Heatmap, Measurement, System
 from actlab.report.gathering import gather
 from actlab.report.profile import Profile
+from actlab.report.sentences import listing
 
 
 class ResultsError(ValueError):
@@ -114,7 +115,7 @@ class Results:
     """The results of one evaluation of activations over systems, or of one experiment.
 
     Attributes:
-        activations: subjects first, then baselines; names are unique. None for an experiment.
+        activations: subjects first, then baselines; names are unique. Empty for an experiment.
         systems: in the order of evaluation; an experiment's measurements are one of these.
         run: how they came about.
         title: the page's heading; the subjects' names where empty.
@@ -159,6 +160,11 @@ class Results:
     def baselines(self) -> tuple[Profile, ...]:
         """The activations that they are compared with."""
         return tuple(a for a in self.activations if a.role == "baseline")
+
+    @property
+    def heading(self) -> str:
+        """The title; the subjects' names where there is none."""
+        return self.title or listing([a.name for a in self.subjects] or ["Evaluation"])
 
     def to_json(self) -> str:
         """Everything that the page needs, curves included; `from_json` reads it back."""

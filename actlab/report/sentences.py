@@ -38,11 +38,8 @@ def estimate_parts(
     without = math.isnan(low) or math.isnan(high)
     ends = (mean, mean) if without else (low, high)
     style = format_for(*ends, decimals=decimals, large=large, landmark=landmark)
-    if without:
-        return style.text(mean, signed=signed), without_interval(measurement)
-    return style.text(
-        mean, signed=signed
-    ), f"[{style.text(low, signed=signed)},{TOGETHER}{style.text(high, signed=signed)}]"
+    said, left, right = (style.text(v, signed=signed) for v in (mean, low, high))
+    return said, without_interval(measurement) if without else f"[{left},{TOGETHER}{right}]"
 
 
 def estimate(measurement: Measurement, decimals: int | None = None, **options: Any) -> str:
@@ -60,7 +57,10 @@ def without_interval(measurement: Measurement) -> str:
 
 
 def outcome(difference: Measurement) -> Outcome:
-    """What a paired difference shows: an interval off zero, an interval over zero ("open"), or nothing."""
+    """What a paired difference shows: a direction where its interval leaves out zero, and "open" where it does not.
+
+    "equal" where every value is 0, "incomparable" where one is not finite.
+    """
     values = difference.values
     if not np.all(np.isfinite(values)):
         return "incomparable"

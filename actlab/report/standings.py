@@ -115,9 +115,9 @@ def _marks(rows: list[Row]) -> list[Mark]:
         return ["" for _ in rows]
     sign = 1.0 if better == "higher" else -1.0
     best = max(able, key=lambda row: sign * row.measurement.mean)
-    level = [row for row in able if row is not best and not _beats(best, row)]
-    shared: Mark = "among the best" if level else "best"
-    return [shared if row is best else "among the best" if row in level else "" for row in rows]
+    level = [row is not best and math.isfinite(row.measurement.mean) and not _beats(best, row) for row in rows]
+    shared: Mark = "among the best" if any(level) else "best"
+    return [shared if row is best else "among the best" if tied else "" for row, tied in zip(rows, level, strict=True)]
 
 
 def _beats(best: Row, row: Row) -> bool:

@@ -36,8 +36,8 @@ def experiment_table(results: Results) -> Table:
     table.add_column("mean [interval]", justify="right")
     table.add_column("")
     table.add_column("seeds", justify="right")
-    for all_ in (standings(results, system) for system in results.systems):
-        for quantity in all_:
+    for system in results.systems:
+        for quantity in standings(results, system):
             table.add_row(Text(quantity.title, "bold cyan"))
             for row in quantity.rows:
                 table.add_row(*_cells(row, quantity)[:3], str(len(row.measurement.seeds)))

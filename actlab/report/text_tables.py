@@ -9,7 +9,7 @@ from actlab.report.claims import finding
 from actlab.report.numbers import INFINITY, MINUS
 from actlab.report.pooled import DEFINITION, pooled
 from actlab.report.results import Results, SystemResults
-from actlab.report.sentences import count, estimate_parts, listing, seed_list
+from actlab.report.sentences import count, estimate_parts, seed_list
 from actlab.report.standings import Standings, standings
 
 _SUPERSCRIPTS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
@@ -30,9 +30,8 @@ _ESCAPES = {c: f"\\{c}" for c in "&%$#_{}"} | {
 
 def markdown(results: Results) -> str:
     """Every claim and every measurement of the results, as GitHub-flavoured Markdown."""
-    title = results.title or listing([a.name for a in results.subjects] or ["Evaluation"])
     parts = (*_markdown_claims(results), *_markdown_pooled(results), *_markdown_systems(results))
-    return "\n".join([f"# {title}", "", *parts, _footing(results), ""])
+    return "\n".join([f"# {results.heading}", "", *parts, _footing(results), ""])
 
 
 def latex(results: Results) -> str:

@@ -7,6 +7,9 @@ import time
 
 from actlab.training.processes import agreed
 
+MOST_CHUNKS = 2**31 - 1
+"""Between two checkpoints: what `agreed` can send, and more than any run has."""
+
 
 class Cadence:
     """A checkpoint each so many chunks, so that two are at least some seconds apart.
@@ -15,7 +18,7 @@ class Cadence:
     processes alike. Those two are saved.
 
     Args:
-        seconds: between two checkpoints; 0 for one after every chunk.
+        seconds: between two checkpoints; 0 for one after every chunk, infinity for none beside those two.
     """
 
     def __init__(self, seconds: float):
@@ -27,7 +30,8 @@ class Cadence:
         if self._chunks <= 2:
             now = time.perf_counter()
             if self._chunks == 2 and self._seconds > 0:
-                self._every = agreed(max(1, math.ceil(self._seconds / max(now - self._mark, 1e-3))))
+                chunks = min(self._seconds / max(now - self._mark, 1e-3), MOST_CHUNKS)
+                self._every = agreed(max(1, math.ceil(chunks)))
             self._mark = now
             return True
         return (self._chunks - 2) % self._every == 0

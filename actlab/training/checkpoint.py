@@ -35,11 +35,16 @@ class Checkpoints:
 
     Args:
         folder: an existing folder of the checkpoints, one subfolder a step.
-        keep: the number of latest checkpoints that are kept.
+        keep: the number of latest checkpoints that are kept, at least 1.
         best: beside those, the checkpoint with the lowest value of this metric is kept.
+
+    Raises:
+        ValueError: keep below 1.
     """
 
     def __init__(self, folder: Path, keep: int = 3, best: str | None = None):
+        if keep < 1:
+            raise ValueError(f"keep = {keep} must be at least 1: a run resumes from its latest checkpoint")
         import orbax.checkpoint as ocp
 
         self._ocp, self._folder, self._keep, self._best = ocp, folder, keep, best
@@ -74,11 +79,15 @@ class Checkpoints:
         Raises:
             CheckpointError: this or the previous save failed (a full disk); says which steps there are.
             RunFolderError: the folder is gone.
+            ValueError: `best` is none of the metrics.
         """
+        metrics = dict(metrics or {})
+        if self._best is not None and self._best not in metrics:
+            raise ValueError(f"best = {self._best!r} is none of the metrics: {', '.join(metrics) or 'there are none'}")
         self._finish()
         self._tidy()
         named = _named(state)
-        self._saving = step, {name: _form(v) for name, v in named.items()}, dict(metrics or {})
+        self._saving = step, {name: _form(v) for name, v in named.items()}, metrics
         try:
             self._checkpointer.save(self._folder / str(step), args=self._ocp.args.StandardSave(named))
         except Exception as error:

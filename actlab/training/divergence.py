@@ -49,7 +49,7 @@ def refuse_data(data: Any) -> None:
         if not jnp.issubdtype(jnp.result_type(leaf), jnp.inexact) or not _whole(leaf):
             continue
         values = np.asarray(leaf)
-        finite = np.isfinite(values.reshape(len(values), -1)).all(1) if values.ndim else np.isfinite(values)[None]
+        finite = np.atleast_1d(np.isfinite(values).all(axis=tuple(range(1, values.ndim))))
         if not finite.all():
             row = int(np.argmin(finite))
             raise NotFiniteError(None, "data", array=f"{path_name(path) or 'the array'}, row {row}")
@@ -78,6 +78,7 @@ class Watch:
         mapped: whether there are members.
         go_on: whether the healthy members go on when one diverges.
         locate: (step, member) -> the first array that is not finite, or "".
+        diverged: the members that are no longer finite; filled by `look`.
     """
 
     seeds: Sequence[int]

@@ -123,11 +123,11 @@ def _pmap(run: Callable[..., Any], mesh: Mesh, axes: tuple[int | None, ...]) -> 
     def split(tree: Any) -> Any:
         return jax.tree.map(lambda v: jnp.reshape(jnp.asarray(v), (len(devices), -1, *jnp.shape(v)[1:])), tree)
 
-    def call(*arguments: Any) -> Any:
-        divided = [split(a) if axis == 0 else a for a, axis in zip(arguments, axes, strict=True)]
-        return jax.tree.map(lambda v: v.reshape(-1, *v.shape[2:]), mapped(*divided))
+    def divided(arguments: tuple[Any, ...]) -> list[Any]:
+        return [split(a) if axis == 0 else a for a, axis in zip(arguments, axes, strict=True)]
 
-    call.lower = lambda *arguments: mapped.lower(  # pyright: ignore[reportFunctionMemberAccess]
-        *[split(a) if axis == 0 else a for a, axis in zip(arguments, axes, strict=True)]
-    )
+    def call(*arguments: Any) -> Any:
+        return jax.tree.map(lambda v: v.reshape(-1, *v.shape[2:]), mapped(*divided(arguments)))
+
+    call.lower = lambda *arguments: mapped.lower(*divided(arguments))  # pyright: ignore[reportFunctionMemberAccess]
     return call

@@ -88,12 +88,11 @@ class Lock:
         Raises:
             RunFolderError: it was deleted or replaced since.
         """
-        mine = os.fstat(self._file)
         try:
-            there = self._path.stat()
+            same = os.path.samestat(self._path.stat(), os.fstat(self._file))
         except OSError:
-            there = None
-        if there is None or (there.st_ino, there.st_dev) != (mine.st_ino, mine.st_dev):
+            same = False
+        if not same:
             raise RunFolderError(
                 f"run folder {self._path.parent} was deleted or replaced while the run wrote to it; start the run again"
             )

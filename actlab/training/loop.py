@@ -79,7 +79,7 @@ def train(
         batch_size: as for `fit`.
         wrt: as for `fit`.
         chunk: steps between two visits of the host.
-        keep: latest checkpoints kept.
+        keep: latest checkpoints kept, at least 1.
         best: the metric whose lowest mean over a chunk marks one more checkpoint to keep; then every chunk is saved.
         save_seconds: time between two checkpoints, at least; shorter chunks are saved each so many, and the last one
             always. With 0 after every chunk.
@@ -100,7 +100,8 @@ def train(
         RunFolderError: the folder cannot be written, is in use, or holds a run and `resume` is false.
         CheckpointError: no sound checkpoint is left, or the newest is of another run, or one cannot be written.
         Preempted: told to stop; saved.
-        ValueError: a mesh that does not divide the members; a chunk, steps or save_seconds out of range.
+        ValueError: a mesh that does not divide the members; a chunk, steps, keep or save_seconds out of range; `best`
+            is none of the metrics.
     """
     if chunk < 1 or steps < 0 or not save_seconds >= 0:
         raise ValueError(

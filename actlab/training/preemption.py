@@ -56,7 +56,7 @@ class Preemption:
 
     def __init__(self) -> None:
         self._asked, self._left = threading.Event(), threading.Event()
-        self._restore: tuple[int, int, int] | None = None
+        self._restore: tuple[int, int] | None = None
 
     def asked(self) -> bool:
         """Whether to save and stop now; call it after every chunk, in every process."""
@@ -70,7 +70,7 @@ class Preemption:
             os.set_blocking(write, False)
             signal.signal(signal.SIGTERM, lambda *_: self._asked.set())
             # Python's handler runs when the compiler returns; this one is heard at once.
-            self._restore = signal.set_wakeup_fd(write, warn_on_full_buffer=False), read, write
+            self._restore = signal.set_wakeup_fd(write, warn_on_full_buffer=False), write
             threading.Thread(target=self._listen, args=(read,), daemon=True, name="preemption").start()
         return self
 
@@ -79,11 +79,10 @@ class Preemption:
     ) -> None:
         self._left.set()
         if self._restore is not None:
-            before, read, write = self._restore
+            before, write = self._restore
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             signal.set_wakeup_fd(before)
-            os.close(write)
-            del read  # closed by its thread
+            os.close(write)  # ends the thread, which closes the other end
 
     def _listen(self, read: int) -> None:
         while heard := os.read(read, 64):

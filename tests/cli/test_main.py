@@ -58,6 +58,8 @@ def test_list_selects_by_family_and_facts(capsys: pytest.CaptureFixture) -> None
     assert all(e["family"] == "gated" and e["facts"]["slope"][0] != 0 for e in listed)
     assert main(["list", "--where", "range.upper <= 1 and monotone == strictly increasing"]) == 0
     assert "tanh" in capsys.readouterr().out
+    assert main(["list", "--where", "monotone == unknown"]) == 0
+    assert "1 activation," in capsys.readouterr().out
 
 
 def test_evaluate_writes_report_table_and_json(
@@ -114,6 +116,7 @@ def test_evaluate_recomputes_a_function_that_changed(toy_system: list[str], else
         (["evaluate", "relu", "--against", "tahn"], "did you mean 'tanh'"),
         (["evaluate", "relu", "--systems", "outlier"], "no system 'outlier'; the systems are: toy"),
         (["evaluate", "relu", "--seeds", "1"], "at least 2 seeds"),
+        (["evaluate", "relu", "tanh", "relu"], "two activations are called 'relu'; give each a name of its own"),
         (["evaluate", "jax.nn:softmax"], "softmax is not elementwise"),
         (["evaluate", "missing.py:f"], "no file missing.py"),
         (["evaluate", "relu", "--out", "file/out"], "Not a directory"),

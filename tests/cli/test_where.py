@@ -36,6 +36,13 @@ def test_decides(text: str, expected: bool) -> None:
 def test_an_unknown_fact_meets_no_condition() -> None:
     assert not condition("slope.lower > -inf")(UNKNOWN)
     assert not condition("smoothness >= -1")(UNKNOWN)
+    assert not condition("monotone != strictly increasing")(UNKNOWN)
+
+
+def test_what_is_unknown_can_be_asked_for() -> None:
+    assert condition("monotone == unknown and standing != proved")(UNKNOWN)
+    assert not condition("monotone == unknown")(TANH)
+    assert condition("monotone != unknown")(TANH)
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,17 @@ def test_what_several_evaluations_bring_alike_is_drawn_once_in_grey(results: Res
     assert picture.gaps == "Not finite, so not drawn: usual head at 1 of 3 points. "
 
 
+@pytest.mark.parametrize("axis", ["log_x", "log_y"])
+def test_what_a_logarithmic_axis_leaves_out_is_said_of_every_curve_on_it(results: Results, axis: str) -> None:
+    positive = Curve("q", "ramp", X + 1, X + 1, "x", "y", **{axis: True})
+    evaluations = {
+        "wave": Evaluation(curves=(Curve("q", "wave", X, X, "x", "y"),)),
+        "ramp": Evaluation(curves=(positive,)),
+    }
+    (picture,) = pictures(SystemResults("s", "S", "?", "none", evaluations), strokes(results))
+    assert picture.gaps == "Not positive somewhere, so not drawn there: wave."
+
+
 def test_curves_of_one_label_that_differ_are_told_apart(results: Results) -> None:
     brought = system(wave=[("head", [1.0, 1.0, 1.0])], ramp=[("head", [2.0, 2.0, 2.0])], bend=[("head", [1.0] * 3)])
     labels = [(o, c.activation) for o, c in brought.curves()]

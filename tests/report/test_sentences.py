@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from actlab.measurement import Measurement
-from actlab.report import Results, summary_table
+from actlab.measurement import Evaluation, Measurement
+from actlab.report import Results, SystemResults, summary_table
 from actlab.report.sentences import comparison, count, duration, estimate, listing, seed_list
 from actlab.report.standings import Row, standings, summary
 from actlab.report.whiskers import WIDTH, whiskers
@@ -69,6 +69,14 @@ def test_the_best_is_marked_only_where_the_seeds_tell(results: Results) -> None:
     assert head.headline
     coverage = standings(results, results.systems[0])[3]
     assert {row.mark for row in coverage.rows} == {""}
+
+
+def test_rows_of_one_label_are_marked_each_by_its_own_values(results: Results) -> None:
+    values = (("a", (5.0, 5.1, 4.9)), ("b", (5.05, 5.0, 4.85)), ("b", (5.06, 5.0, 4.8)), ("b", (1.0, 1.1, 0.9)))
+    measurements = [Measurement("score", label, np.array(v), better="higher") for label, v in values]
+    system = SystemResults("run", "Run", "?", "", {}, Evaluation.of(measurements, ()))
+    (table,) = standings(Results((), (system,), results.run), system)
+    assert [row.mark for row in table.rows] == ["among the best", "among the best", "among the best", ""]
 
 
 def test_the_summary_is_one_sentence_a_subject(results: Results) -> None:

@@ -1,4 +1,5 @@
 import functools
+import math
 
 import jax
 import numpy as np
@@ -29,6 +30,10 @@ def test_the_second_chunk_sets_the_pace(monkeypatch) -> None:
 @pytest.mark.parametrize(("seconds", "chunk"), [(0.0, 0.1), (2.0, 2.5)])
 def test_every_chunk(monkeypatch, seconds: float, chunk: float) -> None:
     assert all(saved(monkeypatch, seconds, [chunk] * 5))
+
+
+def test_endless_time_leaves_the_first_two_checkpoints(monkeypatch) -> None:
+    assert saved(monkeypatch, math.inf, [0.5] * 5) == [True, True, False, False, False]
 
 
 def loss(model, batch, key):

@@ -128,6 +128,16 @@ def test_the_best_checkpoint_is_kept_too(tmp_path) -> None:
     assert {int(p.name) for p in (tmp_path / "checkpoints").iterdir()} == kept
 
 
+def test_a_best_metric_that_is_not_reported_is_refused(tmp_path) -> None:
+    with pytest.raises(ValueError, match="best = 'accuracy' is none of the metrics: loss"):
+        long_run(tmp_path, best="accuracy")
+
+
+def test_keeping_no_checkpoint_is_refused(tmp_path) -> None:
+    with pytest.raises(ValueError, match="keep = 0 must be at least 1"):
+        Checkpoints(tmp_path, keep=0)
+
+
 members = functools.partial(train, graphdef=GRAPHDEF, state=STATES, data=X, key=KEYS, steps=6, chunk=3, **OPTIONS)
 
 
@@ -201,6 +211,11 @@ def test_healthy_members_go_on_when_asked_with_the_bits_they_had(tmp_path, caplo
 def test_data_that_is_not_finite_is_named_before_the_first_step(tmp_path) -> None:
     with pytest.raises(NotFiniteError, match=r"data is not finite, first in 0.x, row 3;"):
         long_run(tmp_path, data=({"x": X.at[3].set(jnp.nan)},))
+
+
+def test_data_without_rows_is_refused_as_such(tmp_path) -> None:
+    with pytest.raises(ValueError, match="the same, non-empty leading axis"):
+        long_run(tmp_path, data=jnp.zeros((0, 1)))
 
 
 def test_a_gradient_that_is_not_finite_is_named(tmp_path) -> None:
