@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
@@ -55,13 +55,15 @@ def gated_attention(
             "auto" is pallas where the default backend is a GPU.
 
     Raises:
-        ValueError: shapes that do not fit.
-        TypeError: dtypes that are not one floating dtype of at least 32 bits.
+        ValueError: shapes that do not fit, or an unknown scale, skip or kernel.
+        TypeError: no `Gate`, or dtypes that are not one floating dtype of at least 32 bits.
 
     Source: the gate as a half-line of scores and the block bounds are actlab's own; pointwise attention with 1 / L is
     Wortsman et al. 2023, "Replacing softmax with ReLU in vision transformers".
     """
     _check(q, k, v, gate, causal, window, keys, block)
+    for name, value, known in (("scale", scale, Scale), ("skip", skip, Skip), ("kernel", kernel, Kernel)):
+        _check_known(name, value, known)
     batch, queries, heads, _ = q.shape
     by_head, q_rows, k_rows, seen = laid_out(q, k, gate, causal, window, keys, block)
     v_rows = _heads_first(v, -v.shape[1] % block)
@@ -90,8 +92,14 @@ def visited_blocks(
     skip: Skip = "bounds",
     block: int = 128,
 ) -> Bool[Array, "batch*heads row_blocks column_blocks"]:
-    """Which blocks `gated_attention` visits under the same arguments; `skip="none"` gives the visible ones."""
+    """Which blocks `gated_attention` visits under the same arguments; `skip="none"` gives the visible ones.
+
+    Raises:
+        ValueError: as `gated_attention` does.
+        TypeError: likewise.
+    """
     _check(q, k, k, gate, causal, window, keys, block)
+    _check_known("skip", skip, Skip)
     return _visited(*laid_out(q, k, gate, causal, window, keys, block), skip, block)
 
 
@@ -161,8 +169,14 @@ def _check(q: Any, k: Any, v: Any, gate: Any, causal: bool, window: Any, keys: A
         raise ValueError(f"gated_attention: keys has shape {keys.shape}, must be (batch, keys) = {k.shape[:2]}")
     if window is not None and window < 1 or block < 1:
         raise ValueError(f"gated_attention: window = {window} and block = {block} must be at least 1")
-    if len({x.dtype for x in (q, k, v)}) > 1 or q.dtype.itemsize < 4:
+    floating = jnp.issubdtype(q.dtype, jnp.floating)
+    if len({x.dtype for x in (q, k, v)}) > 1 or not floating or q.dtype.itemsize < 4:
         raise TypeError(
             f"gated_attention: q, k, v are {q.dtype}, {k.dtype}, {v.dtype}; give all three as float32 (or float64): "
             "the bound on rounding is proved for sums in the inputs' own dtype"
         )
+
+
+def _check_known(name: str, value: str, known: Any) -> None:
+    if value not in get_args(known):
+        raise ValueError(f"gated_attention: {name} = {value!r}; known: {', '.join(get_args(known))}")

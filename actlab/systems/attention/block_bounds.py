@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 HIGHEST = jax.lax.Precision.HIGHEST
 
@@ -87,9 +87,3 @@ def _norm(x: Array) -> Array:
 
 def _dot(a: Array, b: Array) -> Array:
     return jnp.einsum("hqd,hkd->hqk", a, b, precision=HIGHEST)
-
-
-def block_any(mask: Bool[Array, "*batch rows columns"], block: int) -> Bool[Array, "*batch row_blocks column_blocks"]:
-    """Whether any entry of each block is true."""
-    *batch, rows, columns = mask.shape
-    return mask.reshape(*batch, rows // block, block, columns // block, block).any(axis=(-3, -1))

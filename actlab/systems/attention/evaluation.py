@@ -19,6 +19,7 @@ from actlab.systems.attention.gate import Gate, gate
 from actlab.systems.attention.mixers import WEIGHTS
 from actlab.systems.attention.model import Judged, Recipe, judge, skipping, train
 from actlab.systems.attention.recall import Drawn, Recall
+from actlab.training import seed_keys
 
 ACCURACY, LOSS, KEPT = "recall accuracy", "recall loss", "pairs kept"
 
@@ -54,7 +55,7 @@ class Skipped(NamedTuple):
 
     Attributes:
         share: of the visible blocks, those proved empty.
-        changed: numbers of output that skipping changed, in bits.
+        changed: how many numbers of the output differ in any bit from those without skipping.
     """
 
     share: Array
@@ -94,7 +95,7 @@ def evaluate(activation: Any, seeds: Sequence[int], settings: Settings = STANDAR
         return judge(fitted.model(), tested), Skipped(*skipping(fitted.model(), tested[0][:4], settings.block))
 
     both = jax.jit(jax.vmap(jax.vmap(one, (None, 0)), (0, None)))
-    judged, skipped = jax.tree.map(np.asarray, both(jnp.asarray(settings.temperatures), _keys(seeds)))
+    judged, skipped = jax.tree.map(np.asarray, both(jnp.asarray(settings.temperatures), seed_keys(seeds)))
     middle = len(settings.temperatures) // 2
     measured = _measurements(activation.name, jax.tree.map(lambda v: v[middle], judged), seeds)
     share, changed = 100 * skipped.share[middle], skipped.changed.sum(axis=0)
@@ -133,7 +134,7 @@ def references(
         def one(key: Array, name: str = name) -> Judged:
             return judge(train(key, name, taught, settings.recipe).model(), tested)
 
-        measured += _measurements(f"{name} attention", jax.jit(jax.vmap(one))(_keys(seeds)), seeds)
+        measured += _measurements(f"{name} attention", jax.jit(jax.vmap(one))(seed_keys(seeds)), seeds)
     return Evaluation(tuple(measured))
 
 
@@ -143,10 +144,6 @@ def _sequences(settings: Settings) -> tuple[Drawn, tuple[Array, Array, Array]]:
     tested = Drawn.of(settings.task, jax.random.key(TESTED), settings.judged)
     taught = Drawn.of(settings.task, jax.random.key(TAUGHT), settings.rows)
     return taught, (tested.tokens, tested.targets, tested.counted)
-
-
-def _keys(seeds: Sequence[int]) -> Array:
-    return jnp.stack([jax.random.key(s) for s in seeds])
 
 
 def _columns(judged: Judged) -> list[tuple[str, float, Any, str]]:

@@ -18,7 +18,10 @@ from actlab.activations import Activation, FactError
 
 FARTHEST = float(np.finfo(np.float32).max)
 MARGINS = (0.0, 1e-3, 1e-2, 0.1, 0.3)
-"""How far below the crossing the two pieces of the proof may meet, relative to 1 + |crossing|."""
+"""How far below the crossing the two pieces of the proof may meet, relative to 1 + |crossing|.
+
+For a crossing of at least 0 they meet at 0 first, so that all such crossings share the proofs on two half-lines.
+"""
 
 
 @jax.tree_util.register_dataclass
@@ -117,7 +120,7 @@ def _prove_half_line(f: Activation, threshold: float, crossing: float) -> None:
     """
     reason = ""
     for margin in MARGINS:
-        a = min(0.0, crossing) if margin == 0 and crossing >= 0 else crossing - margin * (1 + abs(crossing))
+        a = 0.0 if margin == 0 and crossing >= 0 else crossing - margin * (1 + abs(crossing))
         left = _proved(f, -FARTHEST, a, 0).range
         if not left.upper <= threshold:
             reason = f"it exceeds the threshold somewhere left of {a:.4g}"
@@ -130,7 +133,7 @@ def _prove_half_line(f: Activation, threshold: float, crossing: float) -> None:
 
 @functools.lru_cache(maxsize=64)
 def _proved(f: Activation, lower: float, upper: float, order: int) -> Any:
-    """What is proved of f on a domain; kept, since every threshold from 0 up asks for the same two domains."""
+    """What is proved of f on a domain; kept, since gates of many thresholds ask for the same domains, see `MARGINS`."""
     from actlab.proofs import prove
 
     return prove(f, domain=(lower, upper), order=order, tier="fast", tolerance=1e-3).claims

@@ -50,12 +50,19 @@ class CausalMixer:
 
     def weights(self, q: Array, k: Array) -> Float[Array, "batch heads queries keys"]:
         """What each query takes of each key's value."""
-        scores = jnp.einsum("bihd,bjhd->bhij", q, jnp.repeat(k, q.shape[2] // k.shape[2], axis=2))
-        return WEIGHTS[self.name](scores / math.sqrt(q.shape[-1]), causal(q.shape[1])[None, None])
+        return WEIGHTS[self.name](scaled_scores(q, k), causal(q.shape[1])[None, None])
 
     def __call__(self, q: Array, k: Array, v: Array) -> Float[Array, "batch queries heads e"]:
         """Mixes the values."""
         return jnp.einsum("bhij,bjhe->bihe", self.weights(q, k), jnp.repeat(v, q.shape[2] // v.shape[2], axis=2))
+
+
+def scaled_scores(
+    q: Float[Array, "batch queries heads d"], k: Float[Array, "batch keys groups d"]
+) -> Float[Array, "batch heads queries keys"]:
+    """q_i . k_j / sqrt(d) of every pair; all in memory at once."""
+    scores = jnp.einsum("bihd,bjhd->bhij", q, jnp.repeat(k, q.shape[2] // k.shape[2], axis=2))
+    return scores / math.sqrt(q.shape[-1])
 
 
 def causal(length: int) -> Array:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -18,7 +17,7 @@ from actlab.nets.transformer import Mixer, Position, Transformer
 from actlab.systems.attention.attention import Scale, Skip, gated_attention, visited_blocks
 from actlab.systems.attention.dense import dense_attention
 from actlab.systems.attention.gate import Gate
-from actlab.systems.attention.mixers import WEIGHTS, CausalMixer, causal
+from actlab.systems.attention.mixers import WEIGHTS, CausalMixer, causal, scaled_scores
 from actlab.training import Fitted, fit
 
 Batch = tuple[Array, Array, Array]
@@ -112,9 +111,8 @@ class GatedMixer(nnx.Module):
 
     def weights(self, q: Array, k: Array) -> Float[Array, "batch heads queries keys"]:
         """The weight of each pair, before scaling; all in memory at once."""
-        scores = jnp.einsum("bihd,bjhd->bhij", q, jnp.repeat(k, q.shape[2] // k.shape[2], axis=2))
         gate = self.gate.at(jnp.exp(self.log_temperature[...])[None, :, None, None])
-        return jnp.where(causal(q.shape[1])[None, None], gate.weight(scores / math.sqrt(q.shape[-1])), 0.0)
+        return jnp.where(causal(q.shape[1])[None, None], gate.weight(scaled_scores(q, k)), 0.0)
 
     def __call__(self, q: Array, k: Array, v: Array) -> Float[Array, "batch queries heads e"]:
         """Mixes the values."""

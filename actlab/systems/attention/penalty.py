@@ -21,16 +21,16 @@ def bound_penalty(
 ) -> Float[Array, ""]:
     """Mean over the blocks left of the diagonal of the positive part of (bound - s* + margin).
 
-    0 where every such block is skipped with room to spare. The bound is the one that `gated_attention` skips by, so
-    what this penalty moves is what a long sequence costs. The temperature is not moved by it: closing the gate as a
-    whole would be the cheapest answer.
+    0 where every such block is skipped with at least the margin to spare. The bound is the one that `gated_attention`
+    skips by, so what this penalty moves is what a long sequence costs. The temperature is not moved by it: closing the
+    gate as a whole would be the cheapest answer.
 
     Args:
         q: queries, as `gated_attention` takes them.
         k: keys, as many as queries.
         gate: its threshold and temperatures.
         block: queries, and keys, of a block.
-        margin: of scores.
+        margin: how far below s* the bounds should stay, in units of the scores.
     """
     by_head, q_rows, k_rows, _ = laid_out(q, k, gate, True, None, None, block)
     excess = score_bounds(q_rows, k_rows, block) - jax.lax.stop_gradient(by_head.least_score())[:, None, None]

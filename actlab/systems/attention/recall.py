@@ -18,7 +18,8 @@ class Recall:
         length: of a sequence, even.
         pairs: of key and value at the sequence's start; each key is asked once later.
         vocabulary: tokens; 0 is blank, the others of the first half are keys, the second half values.
-        skew: exponent of the positions where keys are asked again; small ones are near the start.
+        skew: a > 0 of the density a x^(a - 1) of the positions where keys are asked again: the smaller, the nearer the
+            start.
         fill: the other tokens: "random" ones, which with a small vocabulary repeat keys and so contradict some answers,
             or "blank", one token that is neither key nor value, so that every answer can be known.
 
@@ -38,6 +39,8 @@ class Recall:
                 f"Recall: length = {self.length} must be even and at least 4 * pairs = {4 * self.pairs}, "
                 f"vocabulary = {self.vocabulary} at least 2 * pairs + 2"
             )
+        if not self.skew > 0:
+            raise ValueError(f"Recall: skew = {self.skew} must be positive")
 
     def draw(
         self, key: Key[Array, ""], count: int

@@ -9,9 +9,15 @@ from typing import Any
 import numpy as np
 
 import actlab.activations as al
-from actlab.activations import Activation
 from actlab.measurement import Better, Curve, Evaluation, Measurement, System
-from actlab.systems.continual.online_learning import Course, Learner, error_at_end, error_at_start, online_learning
+from actlab.systems.continual.online_learning import (
+    Course,
+    Learner,
+    error_at_end,
+    error_at_start,
+    last_fifth,
+    online_learning,
+)
 from actlab.systems.continual.predictor import foretold_error
 from actlab.systems.continual.slowly_changing_regression import Problem
 from actlab.training import seed_keys
@@ -47,22 +53,24 @@ def evaluate(activation: Any, seeds: Sequence[int], settings: Settings = STANDAR
         settings: the size of the test.
 
     Raises:
-        FactError: the activation's gradients are surrogates: what is asked is whether its own slopes still teach.
+        FactError: the activation's gradients are surrogates: what is asked is whether its own slopes still teach; or
+            its slope is 0 everywhere, or not finite somewhere, so that nothing can be foretold.
     """
     activation, seeds = al.as_activation(activation), tuple(int(s) for s in seeds)
     al.require(activation, exact_gradient=True, because="the loss of plasticity is that of the activation's own slopes")
+    foretold = foretold_error(activation)  # refuses before anything is trained
     course = _run(activation, seeds, settings)
     table = _errors(activation.name, course, seeds, settings)
     return Evaluation.of(
         (*table, *_state(activation.name, course, seeds)),
         _curves(activation.name, course, settings),
-        _notes(activation, course, settings),
+        _notes(foretold, course, settings),
     )
 
 
 def references(seeds: Sequence[int], settings: Settings = STANDARD) -> Evaluation:
     """A net of the same size without any activation, on the same streams: what lines can follow."""
-    seeds = tuple(seeds)
+    seeds = tuple(int(s) for s in seeds)
     course = _run(al.identity, seeds, settings)
     return Evaluation.of(_errors(LINEAR, course, seeds, settings), _curves(LINEAR, course, settings))
 
@@ -73,8 +81,9 @@ def _run(activation: Any, seeds: tuple[int, ...], settings: Settings) -> Course:
 
 
 def _best(course: Course) -> int:
-    """Which step size did best before the last fifth: chosen on other examples than it is then judged by."""
-    before = course.error[..., : -(course.error.shape[-1] // 5)].mean((1, 2))
+    """Which step size did best before the last fifth: chosen on other examples than it is then judged by, if any."""
+    blocks = course.error.shape[-1]
+    before = course.error[..., : max(1, blocks - last_fifth(blocks))].mean((1, 2))
     return int(np.argmin(np.where(np.isnan(before), np.inf, before)))
 
 
@@ -109,21 +118,21 @@ def _curves(who: str, course: Course, settings: Settings) -> list[Curve]:
     ]
 
 
-def _notes(activation: Activation, course: Course, settings: Settings) -> tuple[str, ...]:
+def _notes(foretold: float, course: Course, settings: Settings) -> tuple[str, ...]:
     """What was foretold, what came, and what the units have to do with it."""
     first, end = settings.learner.step_sizes[0], float(error_at_end(course.error[0]).mean())
     start = float(error_at_start(course.error[0]).mean())
     stuck, flat = (100 * float(v[0, :, -1].mean()) for v in (course.constant, course.flat))
     beside = ", ".join(f"{name} {foretold_error(name):.2f}" for name in LANDMARKS)
-    foretold = (
-        f"Foretold by the slopes alone, for step 0.01 of the published stream: {foretold_error(activation):.2f} in the "
-        f"last fifth (of others: {beside})."
+    prediction = (
+        f"Foretold by the slopes alone, for step 0.01 of the published stream: {foretold:.2f} in the last fifth "
+        f"(of others: {beside})."
     )
     came = (
         f"At step {first:g} the error goes from {start:.2f} to {end:.2f}; at the end {stuck:.0f} % of the units do "
         f"not vary any more and {flat:.0f} % have no slope to learn through."
     )
-    return foretold, came
+    return prediction, came
 
 
 SYSTEM = System(

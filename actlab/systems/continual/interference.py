@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from actlab.systems.continual.classifier import Batch, Classifier
+from actlab.systems.continual.classifier import Classifier
 from actlab.systems.continual.error import ContinualError
+from actlab.systems.continual.learner import batch_of
 from actlab.systems.continual.model import Parameters
 from actlab.systems.continual.streams import Stream
 
@@ -46,8 +47,7 @@ def gradient_products(
 
     def observe(parameters: Parameters, now: Any) -> Array:
         def one(task: Array) -> Array:
-            x, label = stream.train(task, jnp.arange(rows))
-            batch = Batch(x, classifier.heads.target(task, label), jnp.broadcast_to(task, label.shape))
+            batch = batch_of(stream, classifier, task, jnp.arange(rows))
             gradient = classifier.see(parameters, batch, now).gradient
             return jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(gradient)])
 
@@ -80,13 +80,20 @@ def interference(products: Float[np.ndarray, "..."]) -> Interference:
 def present_cosines(
     products: Float[np.ndarray, "..."],
 ) -> Float[np.ndarray, "..."]:
-    """Cosines of the gradient of the task that is trained on with that of every task, (*runs, tasks, parts, tasks)."""
+    """Cosines of the gradient of the task that is trained on with that of every task, (*runs, tasks, parts, tasks).
+
+    Args:
+        products: as for `interference`.
+
+    Raises:
+        ContinualError: another shape, or one task.
+    """
     products = np.asarray(products, np.float64)
     tasks = products.shape[-1] if products.ndim else 0
     if products.ndim < 4 or products.shape[-2] != tasks or products.shape[-4] != tasks:
-        raise ContinualError(f"interference: products {products.shape} must end in (tasks, parts, tasks, tasks)")
+        raise ContinualError(f"products of shape {products.shape} must end in (tasks, parts, tasks, tasks)")
     if tasks < 2:
-        raise ContinualError("interference: needs two tasks at least")
+        raise ContinualError(f"products of shape {products.shape}: needs two tasks at least")
     size = np.sqrt(np.einsum("...ii->...i", products))
     present = np.arange(tasks)
     own = np.moveaxis(products[..., present, :, present, :], 0, -3)  # (*batch, tasks, parts, tasks)

@@ -98,7 +98,7 @@ def learn(
             parameters, state, memory = carry
             number, positions = now_at
             of_gradient, of_renewal = jax.random.split(jax.random.fold_in(of_steps, number))
-            batch = _batch(stream, classifier, now, positions)
+            batch = batch_of(stream, classifier, now, positions)
             seen = classifier.see(parameters, batch, now)
             direction = method.gradient(classifier, parameters, memory, seen, batch, now, of_gradient)
             updates, state = optimizer.update(direction, state, parameters)
@@ -119,7 +119,7 @@ def learn(
 
         def draw(key: Array, count: int) -> Batch:
             positions = jax.random.choice(key, stream.length, (count,), replace=count > stream.length)
-            return _batch(stream, classifier, now, positions)
+            return batch_of(stream, classifier, now, positions)
 
         parameters, memory = method.after_task(classifier, parameters, memory, draw, now, of_end)
         tested = held_out_accuracy(parameters, stream, classifier, now) if schedule.tested else None
@@ -143,9 +143,10 @@ def held_out_accuracy(parameters: Parameters, stream: Stream, classifier: Classi
     return jax.lax.map(one, jnp.arange(stream.tasks))
 
 
-def _batch(stream: Stream, classifier: Classifier, now: Any, positions: Array) -> Batch:
-    x, label = stream.train(now, positions)
-    return Batch(x, classifier.heads.target(now, label), jnp.broadcast_to(now, label.shape))
+def batch_of(stream: Stream, classifier: Classifier, task: Any, positions: Array) -> Batch:
+    """The task's training examples at these positions, with the outputs that stand for their classes."""
+    x, label = stream.train(task, positions)
+    return Batch(x, classifier.heads.target(task, label), jnp.broadcast_to(task, label.shape))
 
 
 def _order(key: Array, length: int, schedule: Schedule) -> Array:

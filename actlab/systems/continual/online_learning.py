@@ -87,13 +87,18 @@ class Course(NamedTuple):
 def error_at_start(
     error: Float[np.ndarray | Array, "*learners blocks"], blocks: int = 6
 ) -> Float[np.ndarray, "*learners"]:
-    """The mean error of the first blocks, 60 000 examples; infinite where a learner diverged."""
+    """The mean error of the first blocks, 60 000 examples at the published size; infinite where a learner diverged."""
     return _mean(np.asarray(error)[..., :blocks])
 
 
 def error_at_end(error: Float[np.ndarray | Array, "*learners blocks"]) -> Float[np.ndarray, "*learners"]:
-    """The mean error of the last fifth of the blocks; infinite where a learner diverged."""
-    return _mean(np.asarray(error)[..., -(error.shape[-1] // 5) :])
+    """The mean error of the last fifth of the blocks, one at least; infinite where a learner diverged."""
+    return _mean(np.asarray(error)[..., -last_fifth(error.shape[-1]) :])
+
+
+def last_fifth(blocks: int) -> int:
+    """How many blocks that is, one at least."""
+    return max(1, blocks // 5)
 
 
 def _mean(error: np.ndarray) -> np.ndarray:

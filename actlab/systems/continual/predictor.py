@@ -36,7 +36,6 @@ TESTED_ON = (
 )  # fmt: skip
 """The others, on which the predictor was tested."""
 
-
 COEFFICIENTS = (-0.617, 0.309, 0.923, -1.764)
 """Of 1, flatness, turning times flatness, and turning, in the logarithm of the error: least squares on `BUILT_ON`."""
 
@@ -64,7 +63,7 @@ def slopes(activation: Any) -> Slopes:
         activation: an Activation, a function or a name.
 
     Raises:
-        FactError: the slope is 0, or not finite, wherever it was evaluated.
+        FactError: the slope is 0 wherever it was evaluated, or not finite somewhere.
     """
     f = al.as_activation(activation)
     quantiles = _normal_quantiles()

@@ -38,7 +38,8 @@ def ewc(strength: Any, samples: int = 256, decay: Any = 1.0) -> Method:
     Args:
         strength: lambda.
         samples: examples behind each F_t.
-        decay: of what earlier tasks left, at the end of each task; below 1 it is online EWC.
+        decay: factor at the end of each task on the quadratics of earlier ones. Below 1 the Fisher information fades as
+            in online EWC, which also moves all centres to the latest theta_t; here every task keeps its own.
 
     Source: Kirkpatrick et al. 2017, arXiv:1612.00796, eq. 3; decay: Schwarz et al. 2018, arXiv:1805.06370, eq. 9.
     """
@@ -87,8 +88,8 @@ def synaptic_intelligence(strength: Any) -> Method:
 
     def after_task(classifier: Any, parameters: Parameters, memory: Any, draw: Any, now: Any, key: Array) -> Any:
         path, importance, reference = memory
-        moved = lambda omega, w, p, r: omega + jnp.maximum(w, 0) / (jnp.square(p - r) + SMALLEST_MOVE)  # noqa: E731
-        importance = jax.tree.map(moved, importance, path, parameters, reference)
+        grown = lambda omega, w, p, r: omega + jnp.maximum(w, 0) / (jnp.square(p - r) + SMALLEST_MOVE)  # noqa: E731
+        importance = jax.tree.map(grown, importance, path, parameters, reference)
         return parameters, (jax.tree.map(jnp.zeros_like, path), importance, parameters)
 
     return Method("si", start, gradient, after_step, after_task)

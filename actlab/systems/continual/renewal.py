@@ -32,10 +32,10 @@ class Units(NamedTuple):
     """What is known of the units of a hidden layer, each (width,).
 
     Attributes:
-        utility: running mean of |value| times the sum of |outgoing weights|, not yet divided by its share of the past.
+        utility: running mean of |value| times the sum of |outgoing weights|, from 0: before Adam's correction of bias.
         activity: running mean of the value, likewise.
         age: steps since the unit was made.
-        due: units to be replaced, a fraction that adds up, ().
+        due: units still to be replaced, (): grows by a fraction at each step, falls by 1 with each replacement.
     """
 
     utility: Any
@@ -48,7 +48,7 @@ def continual_backprop(rate: Any = 1e-4, maturity: int = 100, decay: float = 0.9
     """Now and then the mature unit of least utility of each layer starts anew, with outgoing weights 0.
 
     What it gave on average goes into the biases behind it. Its utility is the running mean of |value| times the sum of
-    |outgoing weights|. At most one unit a layer and step, which is no limit while rate * width is below 1.
+    |outgoing weights|. At most one unit of a layer is replaced at a step: no limit while rate * width is below 1.
 
     Args:
         rate: share of the mature units that is replaced at each step.
@@ -94,7 +94,7 @@ def _observed(known: Units, values: Array, outgoing: Array, decay: float) -> Uni
 
 
 def _least_useful(known: Units, rate: Any, maturity: int, decay: float) -> tuple[Array, Units]:
-    """Which unit is replaced, (width,) booleans of which one at most is true; and the fraction that is left due."""
+    """Which unit is replaced, (width,) booleans of which one at most is true; and the units, `due` updated."""
     mature = known.age > maturity
     due = known.due + rate * mature.sum()
     ready = (due >= 1) & mature.any()

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float, Int, Key
 
 from actlab.systems.continual.error import ContinualError
@@ -150,17 +151,23 @@ def split(
         data: with at least `tasks * classes` classes.
         tasks: how many.
         classes: of each task.
-        length: training rows of each task; at most `least_rows(data.y, tasks, classes)` if classes are not shuffled.
+        length: training rows of each task; at most `least_rows(data.y, tasks, classes)`, and where classes are shuffled
+            at most the rows of the smallest ones together.
         test_length: likewise.
         shuffle: the classes are assigned to tasks at random.
 
     Raises:
-        ContinualError: more rows than there are, or no task.
+        ContinualError: more rows than a task has, or no task. Traced labels cannot be counted: with them a task that is
+            too small goes on with rows of other classes, labelled 0.
 
     Source: Zenke, Poole & Ganguli 2017, arXiv:1703.04200, section 5.1.
     """
     of_order, of_rows, of_tests = jax.random.split(key, 3)
     _check(data, tasks, length, test_length)
+    for name, y, count in (("length", data.y, length), ("test_length", data.y_test, test_length)):
+        least = count if isinstance(y, Tracer) else int(_rows_of_tasks(y, tasks, classes, shuffle).min())
+        if count > least:
+            raise ContinualError(f"split: {name} = {count} is above the {least} rows that the smallest task can have")
     identity = jnp.arange(tasks * classes)
     order = (jax.random.permutation(of_order, identity) if shuffle else identity).reshape(tasks, classes)
 
@@ -182,8 +189,13 @@ def split(
 
 def least_rows(y: Int[np.ndarray, " n"], tasks: int, classes: int) -> int:
     """The number of rows of the smallest task of `split`, classes in order."""
+    return int(_rows_of_tasks(y, tasks, classes).min())
+
+
+def _rows_of_tasks(y: Any, tasks: int, classes: int, shuffle: bool = False) -> Int[np.ndarray, " tasks"]:
+    """The number of rows of each task, classes in order; where shuffled, the smallest classes in the first."""
     counts = np.bincount(np.asarray(y), minlength=tasks * classes)[: tasks * classes]
-    return int(counts.reshape(tasks, classes).sum(1).min())
+    return (np.sort(counts) if shuffle else counts).reshape(tasks, classes).sum(1)
 
 
 def joint(stream: Stream, *, shared: bool = False) -> Stream:

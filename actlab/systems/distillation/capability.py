@@ -60,6 +60,14 @@ def capability(student: Any) -> Capability:
 def warn_incapable(student: Any, order: int) -> None:
     """Says, before training, that the student cannot match what it is asked to.
 
+    Args:
+        student: an Activation, a function or a name.
+        order: highest derivative that is to be matched: 0 values, 1 slopes, 2 curvature.
+
+    Raises:
+        DistillationError: another order.
+        FactError: as for `capability`.
+
     Warns:
         IncapableStudentWarning: the relative error of the highest derivative asked for is at least 1.
     """

@@ -9,7 +9,7 @@ import numpy as np
 
 import actlab.activations as al
 from actlab.measurement import Curve, Evaluation, Measurement, System
-from actlab.systems.distillation.capability import capability
+from actlab.systems.distillation.capability import Capability, capability
 from actlab.systems.distillation.contest import contest
 from actlab.systems.distillation.model import Recipe
 from actlab.systems.distillation.peers import GAUSSIAN_PROCESS, gaussian_process_errors
@@ -36,7 +36,7 @@ def evaluate(activation: Any, seeds: Sequence[int], recipe: Recipe = STANDARD) -
     known = capability(activation)
     errors = ensemble(contest(activation, recipe))(seed_keys(seeds))
     tables = [np.asarray(e, np.float64) for e in errors]
-    notes = [_foretold(known.jacobian, known.hessian, known.because)]
+    notes = [_foretold(known)]
     if known.hessian:
         off = float(np.max(np.abs(tables[2] - 1)))
         notes.append(f"Measured: the curvature error differs from 1 by at most {off:.1g}, whatever was matched.")
@@ -50,16 +50,17 @@ def evaluate(activation: Any, seeds: Sequence[int], recipe: Recipe = STANDARD) -
 
 def references(seeds: Sequence[int]) -> Evaluation:
     """scikit-learn's Gaussian process on the values at the same points."""
-    tables = [np.asarray(e, np.float64)[:, None] for e in gaussian_process_errors(tuple(seeds), STANDARD)]
-    return Evaluation.of(_measurements(GAUSSIAN_PROCESS, tables, tuple(seeds)), ())
+    seeds = tuple(int(s) for s in seeds)
+    tables = [np.asarray(e, np.float64)[:, None] for e in gaussian_process_errors(seeds, STANDARD)]
+    return Evaluation.of(_measurements(GAUSSIAN_PROCESS, tables, seeds), ())
 
 
-def _foretold(jacobian: float, hessian: float, because: str) -> str:
-    if jacobian:
-        return f"Foretold by the facts: slope and curvature errors are exactly 1, since {because}."
-    if hessian:
-        return f"Foretold by the facts: the curvature error is exactly 1 for every teacher, since {because}."
-    return f"The facts foretell no limit: {because}."
+def _foretold(known: Capability) -> str:
+    if known.jacobian:
+        return f"Foretold by the facts: slope and curvature errors are exactly 1, since {known.because}."
+    if known.hessian:
+        return f"Foretold by the facts: the curvature error is exactly 1 for every teacher, since {known.because}."
+    return f"The facts foretell no limit: {known.because}."
 
 
 def _measurements(who: str, tables: list[np.ndarray], seeds: tuple[int, ...]) -> list[Measurement]:

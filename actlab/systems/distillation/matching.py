@@ -18,7 +18,6 @@ from jaxtyping import Array, Float, Key
 
 Model = Callable[[Float[Array, "rows inputs"]], Float[Array, "rows outputs"]]
 """Maps rows to rows, each on its own: a batch norm that uses the batch's statistics does not."""
-ORDERS = ("value", "Jacobian", "curvature")
 
 
 class DistillationError(ValueError):

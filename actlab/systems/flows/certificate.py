@@ -117,8 +117,8 @@ def _follow(layers: Any, gains: Array, x: Array, context: Any) -> RoundTrip:
 
         y, here = image(x), jax.jacfwd(image)(x)
         further = jnp.matmul(back, jnp.linalg.inv(here), precision=jax.lax.Precision.HIGHEST)
-        handled = jnp.linalg.norm(y) + jnp.linalg.norm(here) * (1 + jnp.linalg.norm(x))
         size = jnp.linalg.norm(x)
+        handled = jnp.linalg.norm(y) + jnp.linalg.norm(here) * (1 + size)
         visited = visited + jnp.linalg.norm(further) * handled + jnp.linalg.norm(back) * size
         slopes = slopes + gain * more * handled + gain * size
         product = jnp.matmul(here, jacobian, precision=jax.lax.Precision.HIGHEST)

@@ -31,7 +31,7 @@ class Conditioner:
     Attributes:
         kernels: each (outputs, inputs).
         biases: each (outputs,).
-        masks: of the kernels, boolean: entries that take no part; none where empty.
+        masks: one a kernel, boolean, true for the entries that take part; empty where all do.
         activation: f.
     """
 
@@ -49,6 +49,11 @@ class Conditioner:
             h = kernel.astype(x.dtype) @ h + bias.astype(x.dtype)[:, None]
             h = h if i == last else self.activation.evaluate(h)
         return h
+
+
+def joined(x: Float[Array, "features n"], context: Array | None) -> Float[Array, "inputs n"]:
+    """What a conditioner sees: the features, and the conditions below them."""
+    return x if context is None else jnp.concatenate([x, context.astype(x.dtype)])
 
 
 def perceptron(key: Key[Array, ""], sizes: Sequence[int], activation: Any) -> Conditioner:

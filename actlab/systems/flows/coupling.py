@@ -11,17 +11,13 @@ from jaxtyping import Array
 
 from actlab.activations import Interval
 from actlab.systems.flows.bijector import Columns, Context, LogDet, VectorBijector
-from actlab.systems.flows.conditioner import Conditioner
+from actlab.systems.flows.conditioner import Conditioner, joined
 from actlab.systems.flows.elementwise import PerFeature, Sloped, log_bounds, preimage, value_and_log_slope
 from actlab.systems.flows.transforms import Transform
 
 
 def _times(bounds: Interval, count: int) -> Interval:
     return Interval(jnp.asarray(bounds.lower * count), jnp.asarray(bounds.upper * count)).rounded(count)
-
-
-def _joined(x: Array, context: Array | None) -> Array:
-    return x if context is None else jnp.concatenate([x, context.astype(x.dtype)])
 
 
 @jax.tree_util.register_dataclass
@@ -46,7 +42,7 @@ class Coupling(VectorBijector):
         return _times(log_bounds(self.transform.slope), self.features - self.copied)
 
     def _chosen(self, kept: Columns, context: Context | None) -> Sloped:
-        raw = self.conditioner(_joined(kept, context))
+        raw = self.conditioner(joined(kept, context))
         return self.transform.bind(raw.reshape(self.transform.outputs, self.features - self.copied, -1))
 
     def forward_columns(self, x: Columns, context: Context | None) -> tuple[Columns, LogDet]:
@@ -82,7 +78,7 @@ class Autoregressive(VectorBijector):
         return _times(log_bounds(self.transform.slope), self.features)
 
     def _raw(self, x: Columns, context: Context | None) -> Array:
-        raw = self.conditioner(_joined(x, context))
+        raw = self.conditioner(joined(x, context))
         return raw.reshape(self.transform.outputs, self.features, -1)
 
     def forward_columns(self, x: Columns, context: Context | None) -> tuple[Columns, LogDet]:

@@ -220,7 +220,7 @@ class PerFeature(VectorBijector):
         return 1 / jnp.min(jnp.asarray(slope_of(self.activation).lower))
 
     def forward_columns(self, x: Columns, context: Context | None) -> tuple[Columns, LogDet]:
-        """F of every coordinate."""
+        """The activation of every coordinate."""
         y, log_slope = value_and_log_slope(self.activation, x)
         return y, log_slope.sum(0)
 

@@ -68,7 +68,7 @@ def _measured(who: str, transform: Transform, seeds: tuple[int, ...], recipe: Re
         for what, values in (("", error), (", its bound", bound))
         if np.isfinite(values).all()
     ]
-    flow = jax.tree.map(lambda leaf: leaf[0], outcomes["eight Gaussians"].flow)
+    flow = jax.tree.map(lambda leaf: leaf[0], first.flow)
     return Evaluation(tuple(rows), tuple(curves), (_note(who, transform, first),), heatmaps=(_density(flow, who),))
 
 

@@ -15,6 +15,7 @@ from actlab.systems.flows.flow import coupling_flow
 from actlab.systems.flows.model import train_flow
 from actlab.systems.flows.toys import Toy
 from actlab.systems.flows.transforms import Transform
+from actlab.training import seed_keys
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Outcome:
         certified: the bounds that hold for every event; shape (2,).
         error: the largest round-trip error of 256 held-out events after 1, 2, ... layers; shape (layers,).
         bound: the largest of their bounds; shape (layers,).
-        within: the share of them whose error is within its own bound.
+        within: share of these round trips, over events and depths, whose error is within its own bound.
     """
 
     flow: Any
@@ -88,7 +89,7 @@ def trainer(transform: Transform, recipe: Recipe) -> Callable[..., Outcome]:
 
 def on_toy(run: Callable[..., Outcome], toy: Toy, recipe: Recipe, seeds: tuple[int, ...]) -> tuple[Outcome, Any]:
     """The outcomes over the seeds, and the mean of log p - log q over the held-out events of each: the gap."""
-    keys = jnp.stack([jax.random.split(jax.random.key(seed), 3) for seed in seeds])
+    keys = jax.vmap(lambda key: jax.random.split(key, 3))(seed_keys(seeds))
 
     def drawn(keys: Key[Array, "3"]) -> tuple[Array, Array]:
         return toy.sample(keys[0], recipe.rows), toy.sample(keys[1], recipe.rows // 2)

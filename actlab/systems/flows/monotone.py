@@ -144,6 +144,8 @@ class Copies(Transform):
     units: int = 8
 
     def __post_init__(self) -> None:
+        if self.units < 1:
+            raise ValueError(f"Copies: units = {self.units} must be positive")
         activation = al.as_activation(self.activation)
         al.require(activation, slope_above=0.0, bounded_slope=True, because=INVERTIBLE)
         object.__setattr__(self, "activation", activation)

@@ -15,7 +15,7 @@ import actlab.activations as al
 from actlab.activations import Interval
 from actlab.bounds import spectral_norm
 from actlab.systems.flows.bijector import Columns, Context, LogDet, VectorBijector, saturated
-from actlab.systems.flows.conditioner import Conditioner, perceptron
+from actlab.systems.flows.conditioner import Conditioner, joined, perceptron
 
 
 @jax.tree_util.register_dataclass
@@ -102,7 +102,7 @@ class Contraction(Residual):
         return self
 
     def _branch(self, x: Columns, context: Context | None) -> Columns:
-        return self.net(x if context is None else jnp.concatenate([x, context.astype(x.dtype)]))
+        return self.net(joined(x, context))
 
     def forward_columns(self, x: Columns, context: Context | None) -> tuple[Columns, LogDet]:
         """The sum and the log-determinant of its Jacobian."""

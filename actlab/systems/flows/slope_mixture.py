@@ -35,7 +35,7 @@ def _ratio(u: Array) -> Array:
     source="u / sqrt(1 + u^2): isru with one reciprocal root, for the inside of a flow",
 )
 def algebraic_sigmoid(u: Array) -> Array:
-    """U / sqrt(1 + u^2); its slope is a bump, (1 + u^2)^(-3/2). No exponential: value and slope share one root."""
+    """The function u / sqrt(1 + u^2), of slope (1 + u^2)^(-3/2). No exponential: value and slope share one root."""
     return jnp.clip(u, -FAR, FAR) * _ratio(u)
 
 

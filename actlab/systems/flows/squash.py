@@ -22,9 +22,9 @@ class Squash(Bijector):
     """lower + (upper - lower) / (1 + exp(-x)): for data that a bounded interval holds, put on the outside of a flow.
 
     The slope of the ideal map has no positive lower bound, so it states none; the executed one is saturated instead:
-    images keep a relative distance of `margin` from both ends, and values at the ends, or outside where they cannot be
-    looked at, count as those. Every value, log-determinant and gradient is finite; the gradient of what is saturated
-    is 0.
+    images keep a relative distance of `margin` from both ends. For the inverse a value nearer to an end counts as that
+    last image, and so does one outside where it is traced and cannot be refused. Every value, log-determinant and
+    gradient is finite; the gradient of what is saturated is 0.
 
     Attributes:
         lower: end of the interval.
@@ -51,7 +51,7 @@ class Squash(Bijector):
 
     @property
     def log_det_bounds(self) -> Interval:
-        """Up to log((upper - lower) / 4); below, only what the saturation of a float32 or float64 keeps."""
+        """(-infinity, log((upper - lower) / 4)]; how far down it goes as executed, the saturation of the dtype says."""
         return Interval(-math.inf, jnp.log((self.upper - self.lower) / 4))
 
     @staticmethod

@@ -19,7 +19,7 @@ class Toy:
     Attributes:
         name: for tables.
         means: (components, 2).
-        factors: (components, 2, 2), Cholesky factors of the covariances.
+        factors: (components, 2, 2), A of each covariance A A^T; not triangular in general.
     """
 
     name: str

@@ -80,12 +80,8 @@ class Line(Sloped):
     @property
     def facts(self) -> Facts:
         """The bounds of the scale."""
-        return Facts(al.REALS, self.slope_bounds, Interval(0.0, 0.0), (), al.SMOOTH, "strictly increasing")
-
-    @property
-    def slope_bounds(self) -> Interval:
-        """[lower, upper]."""
-        return Interval(self.lower, self.upper)
+        slope, curvature = Interval(self.lower, self.upper), Interval(0.0, 0.0)
+        return Facts(al.REALS, slope, curvature, (), al.SMOOTH, "strictly increasing")
 
 
 @dataclass(frozen=True)
@@ -101,12 +97,12 @@ class Affine(Transform):
 
     @property
     def lower(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """1/most."""
-        return (1 - 1e-6) / self.most  # as executed: the exponential rounds
+        """Just below 1/most: the exponential rounds."""
+        return (1 - 1e-6) / self.most
 
     @property
     def upper(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Most."""
+        """Just above `most`, likewise."""
         return (1 + 1e-6) * self.most
 
     def bind(self, raw: Raw) -> Sloped:

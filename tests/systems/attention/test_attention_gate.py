@@ -4,13 +4,14 @@ from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
+import jaxtyping
 import mpmath
 import numpy as np
 import pytest
 
 import actlab.activations as al
 from actlab.activations import FactError
-from actlab.systems.attention import Gate, gate, gated_attention
+from actlab.systems.attention import Gate, gate, gated_attention, visited_blocks
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.01, 0.1, 0.5, 1.0])
@@ -83,6 +84,28 @@ def test_shapes_and_dtypes_that_do_not_fit_are_refused_by_name():
         gated_attention(half, half, half, opened)
     with pytest.raises(TypeError, match="Gate"):
         gated_attention(x, x, x, cast(Any, "gelu"))
+
+
+@pytest.fixture
+def unchecked():
+    """As outside of tests, where nothing checks annotations."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_integers_and_unknown_words_are_refused_without_checks_of_annotations():
+    x, opened = jnp.zeros((1, 8, 2, 4)), Gate(al.gelu, 1.0, 0.5, 0.67)
+    whole = x.astype(jnp.int32)
+    with pytest.raises(TypeError, match="are int32, int32, int32; give all three as float32"):
+        gated_attention(whole, whole, whole, opened)
+    for argument, known in (("scale", "length, sum"), ("skip", "bounds, scores, none"), ("kernel", "auto, loop")):
+        wrong: Any = {argument: "some"}
+        with pytest.raises(ValueError, match=f"{argument} = 'some'; known: {known}"):
+            gated_attention(x, x, x, opened, **wrong)
+    with pytest.raises(ValueError, match="skip = 'some'"):
+        visited_blocks(x, x, opened, skip=cast(Any, "some"))
 
 
 def test_the_temperature_is_trained_through_the_weights():

@@ -36,6 +36,8 @@ def test_sizes_that_make_no_task_are_refused():
         Recall(length=8, pairs=4)
     with pytest.raises(ValueError, match="vocabulary = 8"):
         Recall(length=32, pairs=4, vocabulary=8)
+    with pytest.raises(ValueError, match=r"skew = 0.0 must be positive"):
+        Recall(skew=0.0)
 
 
 def test_passages_are_followed_by_the_next_characters():

@@ -30,3 +30,7 @@ def test_a_learner_that_diverged_has_an_infinite_error():
     error = np.array([[1.0] * 8 + [np.nan, 1.0], [2.0] * 10])
     np.testing.assert_array_equal(error_at_end(error), [np.inf, 2])
     np.testing.assert_array_equal(error_at_start(error), [1, 2])
+
+
+def test_of_fewer_than_five_blocks_the_last_fifth_is_the_last_one():
+    np.testing.assert_array_equal(error_at_end(np.array([[4.0, 3.0, 2.0, 1.0]])), [1])

@@ -110,11 +110,15 @@ def test_heads_open_what_the_scenario_says() -> None:
 
 def test_streams_and_heads_refuse_what_cannot_be(data: Labelled) -> None:
     key = jax.random.key(0)
+    uneven = Labelled(data.x, np.repeat(np.arange(4), [40, 12, 28, 10]), data.x_test, np.arange(30) % 4)
     wide = Labelled(data.x[:, :15], data.y, data.x_test[:, :15], data.y_test)
     for wrong, because in (
         (lambda: permuted(key, data, 0, 10, 10), "tasks = 0"),
         (lambda: permuted(key, data, 2, 91, 10), "length = 91"),
         (lambda: split(key, data, 3, 2, 10, 31), "test_length = 31"),
+        (lambda: split(key, data, 3, 2, 31, 10), "length = 31 is above the 30 rows"),
+        (lambda: split(key, data, 3, 2, 30, 11), "test_length = 11 is above the 10 rows"),
+        (lambda: split(key, uneven, 2, 2, 23, 8, shuffle=True), "length = 23 is above the 22 rows"),
         (lambda: rotated(key, wide, 2, 10, 10), "15 pixels are no square"),
         (lambda: joint(permuted(key, data, 2, 10, 10)), "split classes"),
         (lambda: Heads("task", 2, 1), "classes = 1"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flow_table import flows
 
-from actlab.systems.flows import EventError, Squash, bijector, limit
+from actlab.systems.flows import Copies, EventError, Mixture, Squash, bijector, limit
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +40,12 @@ def test_a_condition_that_nobody_takes_is_refused():
         flows(3, 1, names=("mixture",))["mixture"].log_prob(jnp.ones(3), jnp.ones(2))
     with pytest.raises(EventError, match="takes no condition"):
         bijector("identity").forward(jnp.ones(3), jnp.ones(2))
+
+
+@pytest.mark.parametrize("transform", [Copies, Mixture])
+def test_a_transform_of_no_units_is_refused(transform):
+    with pytest.raises(ValueError, match=f"{transform.__name__}: units = 0 must be positive"):
+        transform(activation="leaky_relu", units=0)
 
 
 def test_values_outside_a_bounded_range_are_refused_where_they_can_be_seen():
