@@ -10,6 +10,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from actlab.activations.activation import Activation
@@ -117,7 +119,10 @@ def affine(
     Facts are mapped exactly, up to rounding: the slope is multiplied by `scale * input_scale`, the curvature by
     `scale * input_scale**2`.
 
-    Source: the transformative family of Kunc & Klema 2024, arXiv 2402.09249.
+    Raises:
+        TypeError: input_scale or input_shift without an inner activation.
+
+    Source: the transformative family of Kunc & Klema 2024, arXiv:2402.09249.
     """
     outer = line.bind(scale=scale, shift=shift)
     if inner is None:
@@ -156,7 +161,7 @@ def mix(first: Activation | Callable[..., Any], second: Activation | Callable[..
     Raises:
         ValueError: a concrete weight outside [0, 1].
     """
-    if isinstance(weight, (int, float)) and not 0 <= weight <= 1:
+    if not isinstance(weight, Tracer) and not np.all((np.asarray(weight) >= 0) & (np.asarray(weight) <= 1)):
         raise ValueError(f"mix: weight = {weight} is outside [0, 1]; a mixture is convex")
     return Sum((affine(first, scale=weight), affine(second, scale=1.0 - weight)))
 
