@@ -90,10 +90,10 @@ def _add(eqn: Any, values: list[Any]) -> list[Affine]:
     constant = jnp.asarray(values[1] if first else values[0], dtype)
     offset = jnp.broadcast_to(sign * constant if first else constant, shape)
     factor = 1 if first else sign
-    data = values[0] if first else values[1]
-    copies = math.prod(shape) // max(math.prod(data.shape), 1)
     linear = lambda x: jnp.broadcast_to(factor * x, shape)  # noqa: E731
-    return [Affine(linear, lambda x: jnp.broadcast_to(x, shape), offset, 0, factor > 0, fan_out=copies)]
+    return [
+        Affine(linear, lambda x: jnp.broadcast_to(x, shape), offset, 0, factor > 0, fan_out=_scaled_copies(eqn, values))
+    ]
 
 
 def _scale(eqn: Any, values: list[Any]) -> list[Affine] | None:
@@ -108,6 +108,7 @@ def _scale(eqn: Any, values: list[Any]) -> list[Affine] | None:
 
 
 def _scaled_copies(eqn: Any, values: list[Any]) -> int:
+    """How often an operation with a constant repeats one input, by broadcasting."""
     data = next(v for v in values if is_data(v))
     return math.prod(eqn.outvars[0].aval.shape) // max(math.prod(data.shape), 1)
 
