@@ -18,7 +18,7 @@ from actlab.activations.activation import Activation
 from actlab.activations.decorator import activation
 from actlab.activations.fact_rules import added, composed
 from actlab.activations.facts import SMOOTH, Facts, Monotone
-from actlab.activations.interval import REALS, Interval
+from actlab.activations.interval import REALS, ZERO, Interval
 
 
 class _Combined(Activation):
@@ -83,15 +83,14 @@ class Sum(_Combined):
 
 def affine_facts(scale: Any, shift: Any) -> Facts:
     """The facts of `scale x + shift`; of scale 0 too, where the line is constant and has no inverse."""
-    zero = Interval(0.0, 0.0)
     slope = Interval(scale, scale)
     if not isinstance(scale, float):  # an array: its sign is not one fact for all elements
-        return Facts(range=REALS * slope + shift, slope=slope, curvature=zero, kinks=(), smoothness=SMOOTH)
+        return Facts(range=REALS * slope + shift, slope=slope, curvature=ZERO, kinks=(), smoothness=SMOOTH)
     if scale == 0:
         constant = Interval(shift, shift)
-        return Facts(constant, slope, zero, kinks=(), smoothness=SMOOTH, monotone="nondecreasing")
+        return Facts(constant, slope, ZERO, kinks=(), smoothness=SMOOTH, monotone="nondecreasing")
     monotone: Monotone = "strictly increasing" if scale > 0 else "strictly decreasing"
-    return Facts(REALS, slope, zero, (), SMOOTH, monotone, inverse=lambda y: (y - shift) / scale)
+    return Facts(REALS, slope, ZERO, (), SMOOTH, monotone, inverse=lambda y: (y - shift) / scale)
 
 
 @activation(

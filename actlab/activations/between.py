@@ -80,17 +80,6 @@ def checked_ends(what: str, lower: Any, upper: Any) -> tuple[Any, Any, Sign]:
     return lower, upper, sign
 
 
-def wide(x: Array) -> Array:
-    """16-bit numbers as float32, wider ones as they are."""
-    return x.astype(jnp.float32) if x.dtype.itemsize < 4 else x
-
-
-def aligned(value: Any, x: Array) -> Array:
-    """A number, or an array of the last axes of x, in the dtype of x."""
-    value = jnp.asarray(value, x.dtype)
-    return value.reshape((1,) * (x.ndim - value.ndim) + value.shape) if value.ndim else value
-
-
 def clipped(value: Array, lower: Array, upper: Array) -> Array:
     """Clipped, with the derivatives of the value: the clipping only removes rounding errors."""
     return value + jax.lax.stop_gradient(jnp.clip(value, lower, upper) - value)

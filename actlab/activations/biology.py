@@ -17,9 +17,7 @@ from actlab.activations.decorator import activation
 from actlab.activations.domain import POSITIVE
 from actlab.activations.exponentials import weighted_logistic
 from actlab.activations.facts import SMOOTH, Facts
-from actlab.activations.interval import Interval, namespace
-
-UNIT = Interval(0.0, 1.0)
+from actlab.activations.interval import UNIT, ZERO, Interval, namespace
 
 
 def _ratio(x: Array, K: Array | float) -> tuple[Array, Array]:
@@ -129,10 +127,10 @@ def hill_repression(x: Array, n: Array | float = 2.0, K: Array | float = 1.0) ->
 
 
 def _saturating_facts(maximum: Any, n: Any, K: Any) -> Facts:
-    f, zero = _hill_facts(n, K), Interval(0.0, 0.0)
+    f = _hill_facts(n, K)
     scale = Interval(maximum, maximum)
     return f.replace(
-        range=zero.hull(scale),
+        range=ZERO.hull(scale),
         slope=None if f.slope is None else f.slope * scale,
         curvature=None if f.curvature is None else f.curvature * scale,
     )

@@ -13,9 +13,7 @@ from jaxtyping import Array
 from actlab.activations.decorator import activation
 from actlab.activations.domain import POSITIVE
 from actlab.activations.facts import SMOOTH, Facts
-from actlab.activations.interval import REALS, Interval
-
-UNIT = Interval(-1.0, 1.0)
+from actlab.activations.interval import REALS, SYMMETRIC, Interval
 
 
 def phase(frequency: Array | float, x: Array) -> Array:
@@ -28,7 +26,7 @@ def phase(frequency: Array | float, x: Array) -> Array:
     family="periodic",
     slope=jnp.cos,
     curvature=lambda x: -jnp.sin(x),
-    facts=Facts(UNIT, UNIT, UNIT, (), SMOOTH, "none"),
+    facts=Facts(SYMMETRIC, SYMMETRIC, SYMMETRIC, (), SMOOTH, "none"),
     source="Parascandolo, Huttunen & Virtanen 2017, Taming the waves; google-deepmind/dks",
 )
 def sin(x: Array) -> Array:
@@ -40,7 +38,7 @@ def sin(x: Array) -> Array:
     family="periodic",
     slope=lambda x: -jnp.sin(x),
     curvature=lambda x: -jnp.cos(x),
-    facts=Facts(UNIT, UNIT, UNIT, (), SMOOTH, "none"),
+    facts=Facts(SYMMETRIC, SYMMETRIC, SYMMETRIC, (), SMOOTH, "none"),
     source="google-deepmind/dks; Rahimi & Recht 2007, Random features, section 3",
 )
 def cos(x: Array) -> Array:
@@ -53,7 +51,7 @@ def cos(x: Array) -> Array:
     slope=lambda x, omega: omega * jnp.cos(phase(omega, x)),
     curvature=lambda x, omega: -omega * (omega * jnp.sin(phase(omega, x))),
     domains={"omega": POSITIVE},
-    facts=lambda omega: Facts(UNIT, UNIT * omega, (UNIT * omega) * omega, (), SMOOTH, "none"),
+    facts=lambda omega: Facts(SYMMETRIC, SYMMETRIC * omega, (SYMMETRIC * omega) * omega, (), SMOOTH, "none"),
     ideal=lambda x, omega: jnp.sin(omega * x),
     source="Sitzmann et al. 2020, arXiv:2006.09661, section 3.2 (SIREN)",
 )

@@ -11,11 +11,7 @@ from jaxtyping import Array
 from actlab.activations.decorator import activation
 from actlab.activations.domain import POSITIVE, Domain
 from actlab.activations.facts import SMOOTH, Facts, certain
-from actlab.activations.interval import REALS, Interval, namespace, plain
-
-HALF_LINE = Interval(0.0, math.inf)
-FLAT = Interval(0.0, 0.0)
-UNIT = Interval(0.0, 1.0)
+from actlab.activations.interval import HALF_LINE, REALS, SYMMETRIC, UNIT, ZERO, Interval, namespace, plain
 
 
 def _where(condition: Array, x: Array) -> Array:
@@ -25,7 +21,7 @@ def _where(condition: Array, x: Array) -> Array:
 @activation(
     family="rectifiers",
     slope=jnp.ones_like,
-    facts=Facts(REALS, Interval(1.0, 1.0), FLAT, (), SMOOTH, "strictly increasing", inverse=lambda y: y),
+    facts=Facts(REALS, Interval(1.0, 1.0), ZERO, (), SMOOTH, "strictly increasing", inverse=lambda y: y),
     source="torch.nn.Identity; keras calls it linear",
 )
 def identity(x: Array) -> Array:
@@ -36,7 +32,7 @@ def identity(x: Array) -> Array:
 @activation(
     family="rectifiers",
     slope=lambda x: _where(x > 0, x),
-    facts=Facts(HALF_LINE, UNIT, FLAT, (0.0,), 0, "nondecreasing"),
+    facts=Facts(HALF_LINE, UNIT, ZERO, (0.0,), 0, "nondecreasing"),
     source="Nair & Hinton 2010, Rectified linear units improve restricted Boltzmann machines, section 2",
 )
 def relu(x: Array) -> Array:
@@ -50,7 +46,7 @@ def _leaky_facts(slope: Any) -> Facts:
     return Facts(
         range=Interval(plain(xp.where(slope > 0, -math.inf, 0.0)), math.inf),
         slope=Interval(plain(xp.minimum(slope, 1.0)), plain(xp.maximum(slope, 1.0))),
-        curvature=FLAT,
+        curvature=ZERO,
         kinks=() if certain(slope == 1) else (0.0,),
         smoothness=SMOOTH if certain(slope == 1) else 0,
         monotone=_leaky_order(slope),
@@ -109,7 +105,7 @@ def _rrelu_facts(mean: Any) -> Facts:
     family="rectifiers",
     slope=lambda x, displacement: _where(x > -displacement, x),
     facts=lambda displacement: Facts(
-        Interval(-displacement, math.inf), UNIT, FLAT, (-displacement,), 0, "nondecreasing"
+        Interval(-displacement, math.inf), UNIT, ZERO, (-displacement,), 0, "nondecreasing"
     ),
     source="Macedo et al. 2019, Expert Systems with Applications 124, eq. 3",
 )
@@ -134,7 +130,7 @@ def _threshold_facts(threshold: Any, value: Any) -> Facts:
     return Facts(
         range=Interval(plain(xp.minimum(threshold, value)), math.inf),
         slope=UNIT,
-        curvature=FLAT,
+        curvature=ZERO,
         kinks=(threshold,),
         smoothness=0 if certain(threshold == value) else -1,
         monotone="nondecreasing"
@@ -161,7 +157,7 @@ def squared_relu(x: Array) -> Array:
     family="rectifiers",
     slope=jnp.sign,
     curvature=jnp.zeros_like,
-    facts=Facts(HALF_LINE, Interval(-1.0, 1.0), FLAT, (0.0,), 0, "none"),
+    facts=Facts(HALF_LINE, SYMMETRIC, ZERO, (0.0,), 0, "none"),
     source="Karnewar 2018, arXiv:1811.04661, eq. 1",
 )
 def absolute(x: Array) -> Array:
@@ -188,7 +184,7 @@ def sparse_plus(x: Array) -> Array:
     facts=lambda alpha, c: Facts(
         REALS,
         Interval(alpha, 1.0),
-        FLAT,
+        ZERO,
         (-c, c),
         0,
         "strictly increasing",

@@ -14,11 +14,9 @@ from actlab.activations.domain import POSITIVE
 from actlab.activations.exponentials import decay, sech2
 from actlab.activations.exponentials import tanh as tanh_
 from actlab.activations.facts import SMOOTH, Facts
-from actlab.activations.interval import Interval, namespace
+from actlab.activations.interval import SYMMETRIC, UNIT, Interval, namespace
 
 INCREASING = "strictly increasing"
-UNIT = Interval(0.0, 1.0)
-SYMMETRIC = Interval(-1.0, 1.0)
 
 
 def symmetric(bound: float) -> Interval:

@@ -11,10 +11,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from actlab.activations.facts import certain
-from actlab.activations.interval import Interval
+from actlab.activations.interval import UNIT, Interval
 from actlab.activations.vector import VectorActivation, VectorFacts
-
-UNIT = Interval(0.0, 1.0)
 
 
 def _from_largest(z: Array) -> Array:

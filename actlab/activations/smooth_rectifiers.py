@@ -14,10 +14,8 @@ from actlab.activations.decorator import activation
 from actlab.activations.domain import POSITIVE
 from actlab.activations.exponentials import expm1
 from actlab.activations.facts import SMOOTH, Facts, certain
-from actlab.activations.interval import REALS, Interval, namespace, plain
+from actlab.activations.interval import HALF_LINE, REALS, UNIT, Interval, namespace, plain
 
-HALF_LINE = Interval(0.0, math.inf)
-UNIT = Interval(0.0, 1.0)
 INCREASING = "strictly increasing"
 SELU_SCALE = 1.0507009873554805
 SELU_ALPHA = 1.6732632423543772

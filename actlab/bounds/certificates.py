@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, Int
 
 from actlab.activations import FactError, Interval
-from actlab.activations.between import aligned
+from actlab.activations.definition import aligned
 from actlab.bounds.enclosure import known_unbounded
 from actlab.bounds.graph import Affine, Elementwise, Maximum, Network
 from actlab.bounds.linear_propagation import specified_interval_bounds

@@ -11,7 +11,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from actlab.activations import Activation, Facts, Interval
-from actlab.activations.between import aligned
+from actlab.activations.definition import aligned
 from actlab.bounds.rounding import finite_or, slack_of_value
 
 POINTS = 65

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from actlab.activations import Activation, Facts, Interval
-from actlab.activations.between import aligned
+from actlab.activations.definition import aligned
 from actlab.activations.facts import certain
 from actlab.bounds.enclosure import argument_slope, between_points, grid, range_over
 from actlab.bounds.rounding import slack_of_value

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from actlab.activations.between import aligned
+from actlab.activations.definition import aligned
 from actlab.bounds.graph import Affine, Elementwise, Maximum, Network, Node
 from actlab.bounds.rounding import full_precision, growth
 from actlab.bounds.spectral import convolution_norm, spectral_norm

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from actlab.activations.between import aligned
+from actlab.activations.definition import aligned
 from actlab.bounds.errors import UnsupportedLayerError
 
 EVALUATION = 4
