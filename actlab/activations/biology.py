@@ -15,7 +15,7 @@ from jaxtyping import Array
 
 from actlab.activations.decorator import activation
 from actlab.activations.domain import POSITIVE
-from actlab.activations.exponentials import weighted_logistic
+from actlab.activations.exponentials import weighted_logistic, weighted_logistic_slope
 from actlab.activations.facts import SMOOTH, Facts
 from actlab.activations.interval import UNIT, ZERO, Interval, namespace
 
@@ -175,8 +175,7 @@ def _gating(V: Array, V_half: Array | float, k: Array | float) -> Array:
 
 
 def _boltzmann_slope(x: Array, V_half: Array | float, k: Array | float) -> Array:
-    z = jnp.abs(_gating(x, V_half, k))
-    return weighted_logistic(1 / k, -z) / (1 + jnp.exp(-z))
+    return weighted_logistic_slope(1 / k, jnp.abs(_gating(x, V_half, k)))
 
 
 def _boltzmann_curvature(x: Array, V_half: Array | float, k: Array | float) -> Array:

@@ -59,7 +59,7 @@ class BoundedSlope(Between):
             kinks=inner.kinks,
             smoothness=inner.smoothness,
             monotone=monotone,
-            inverse=partial(invert, self) if monotone == "strictly increasing" else None,
+            inverse=partial(invert, self) if onto else None,
             gradient=inner.gradient,
             standing=inner.standing,
         )

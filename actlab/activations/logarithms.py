@@ -9,24 +9,15 @@ from actlab.activations.decorator import activation
 from actlab.activations.domain import POSITIVE
 from actlab.activations.facts import SMOOTH, Facts
 from actlab.activations.interval import HALF_LINE, REALS, SYMMETRIC, UNIT, Interval
+from actlab.activations.sigmoids import cosine, sine
 
 INCREASING = "strictly increasing"
 
 
-def _cosine(x: Array) -> Array:
-    """1 / sqrt(1 + x^2), without overflow."""
-    return 1 / jnp.hypot(jnp.ones_like(x), x)
-
-
-def _sine(x: Array) -> Array:
-    """X / sqrt(1 + x^2), without overflow."""
-    return x / jnp.hypot(jnp.ones_like(x), x)
-
-
 @activation(
     family="logarithms",
-    slope=_cosine,
-    curvature=lambda x: -_sine(x) * _cosine(x) ** 2,
+    slope=cosine,
+    curvature=lambda x: -sine(x) * cosine(x) ** 2,
     facts=Facts(
         REALS,
         UNIT,

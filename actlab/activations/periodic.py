@@ -5,6 +5,8 @@ Far out neighbouring floats are many periods apart: there the values are those o
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
@@ -74,7 +76,7 @@ def _snake_facts(a: Any) -> Facts:
     source="Liu, Hartwig & Ueda 2020, arXiv:2006.08195, eq. 3",
 )
 def snake(x: Array, a: Array | float = 1.0) -> Array:
-    """X + sin(ax)^2 / a: a line that learns what is periodic."""
+    """f(x) = x + sin(ax)^2 / a: a line that learns what is periodic."""
     return x + jnp.square(jnp.sin(phase(a, x))) / a
 
 
@@ -86,7 +88,7 @@ def snake(x: Array, a: Array | float = 1.0) -> Array:
     source="Noel et al. 2021, arXiv:2108.12943, eq. 1 (growing cosine unit)",
 )
 def gcu(x: Array) -> Array:
-    """X cos(x), the growing cosine unit. Slope and curvature are known to be unbounded."""
+    """f(x) = x cos(x), the growing cosine unit. Slope and curvature are known to be unbounded."""
     return x * jnp.cos(x)
 
 
@@ -99,27 +101,23 @@ def _even_series(x: Array, coefficients: tuple[float, ...]) -> Array:
     return total
 
 
-def _series(divisor: Any) -> tuple[float, ...]:
+def _series(divisor: Callable[[int], int]) -> tuple[float, ...]:
     """The coefficients 1/divisor(k) with alternating sign, enough of them for float64."""
     return tuple((-1) ** k / divisor(k) for k in range(11))
 
 
-def _factorial(n: int) -> int:
-    return n * _factorial(n - 1) if n > 1 else 1
-
-
-SINC = _series(lambda k: _factorial(2 * k + 1))
-SINC_SLOPE = _series(lambda k: -_factorial(2 * k + 1) * (2 * k + 3))  # times x
-SINC_CURVATURE = _series(lambda k: -_factorial(2 * k) * (2 * k + 3))
+SINC = _series(lambda k: math.factorial(2 * k + 1))
+SINC_SLOPE = _series(lambda k: -math.factorial(2 * k + 1) * (2 * k + 3))  # times x
+SINC_CURVATURE = _series(lambda k: -math.factorial(2 * k) * (2 * k + 3))
 
 
 def _away(x: Array) -> Array:
-    """X where |x| >= 1, else 1: what the quotients are computed of, so that none of them is 0/0."""
+    """The same x where |x| >= 1, else 1: what the quotients are computed of, so that none of them is 0/0."""
     return jnp.where(jnp.abs(x) < 1, 1, x)
 
 
 def _nonzero(x: Array) -> Array:
-    """X, and 1 in place of 0."""
+    """The same x, and 1 in place of 0."""
     return jnp.where(x == 0, 1, x)
 
 

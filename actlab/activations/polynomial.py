@@ -57,7 +57,7 @@ def sqnl(x: Array) -> Array:
 
 
 def _bump(weight: Array | float, x: Array) -> Array:
-    """Weight * exp(-x^2) for |x| <= 30, the square to twice the digits."""
+    """`weight * exp(-x^2)` for |x| <= 30, the square to twice the digits."""
     main, rest = exact_product(x, x)
     return weighted_exp(weight, -main, -rest)
 

@@ -10,11 +10,12 @@ from jaxtyping import Array
 
 from actlab.activations.decorator import activation
 from actlab.activations.domain import POSITIVE, Domain
-from actlab.activations.facts import SMOOTH, Facts, certain
+from actlab.activations.facts import SMOOTH, Facts, Monotone, certain
 from actlab.activations.interval import HALF_LINE, REALS, SYMMETRIC, UNIT, ZERO, Interval, namespace, plain
 
 
-def _where(condition: Array, x: Array) -> Array:
+def _indicator(condition: Array, x: Array) -> Array:
+    """1 where the condition holds, else 0, in the dtype of x."""
     return condition.astype(x.dtype)
 
 
@@ -31,7 +32,7 @@ def identity(x: Array) -> Array:
 
 @activation(
     family="rectifiers",
-    slope=lambda x: _where(x > 0, x),
+    slope=lambda x: _indicator(x > 0, x),
     facts=Facts(HALF_LINE, UNIT, ZERO, (0.0,), 0, "nondecreasing"),
     source="Nair & Hinton 2010, Rectified linear units improve restricted Boltzmann machines, section 2",
 )
@@ -49,12 +50,13 @@ def _leaky_facts(slope: Any) -> Facts:
         curvature=ZERO,
         kinks=() if certain(slope == 1) else (0.0,),
         smoothness=SMOOTH if certain(slope == 1) else 0,
-        monotone=_leaky_order(slope),
+        monotone=order_by_left_slope(slope),
         inverse=(lambda y: jnp.where(y > 0, y, y / slope)) if certain(slope > 0) else None,
     )
 
 
-def _leaky_order(slope: Any) -> Any:
+def order_by_left_slope(slope: Any) -> Monotone:
+    """The order of a function that is x for x > 0, and whose slope has this sign elsewhere."""
     if certain(slope > 0):
         return "strictly increasing"
     if certain(slope >= 0):
@@ -103,7 +105,7 @@ def _rrelu_facts(mean: Any) -> Facts:
 
 @activation(
     family="rectifiers",
-    slope=lambda x, displacement: _where(x > -displacement, x),
+    slope=lambda x, displacement: _indicator(x > -displacement, x),
     facts=lambda displacement: Facts(
         Interval(-displacement, math.inf), UNIT, ZERO, (-displacement,), 0, "nondecreasing"
     ),
@@ -116,7 +118,7 @@ def displaced_relu(x: Array, displacement: Array | float = 1.0) -> Array:
 
 @activation(
     family="rectifiers",
-    slope=lambda x, threshold, value: _where(x > threshold, x) + 0 * value,
+    slope=lambda x, threshold, value: _indicator(x > threshold, x) + 0 * value,
     facts=lambda threshold, value: _threshold_facts(threshold, value),
     source="torch.nn.Threshold, keras.activations.threshold",
 )
@@ -144,7 +146,7 @@ def _threshold_facts(threshold: Any, value: Any) -> Facts:
 @activation(
     family="rectifiers",
     slope=lambda x: 2 * jnp.maximum(x, 0),
-    curvature=lambda x: 2 * _where(x > 0, x),
+    curvature=lambda x: 2 * _indicator(x > 0, x),
     facts=Facts(HALF_LINE, HALF_LINE, Interval(0.0, 2.0), (0.0,), 1, "nondecreasing"),
     source="So et al. 2021, arXiv:2109.08668, section 3.2",
 )
@@ -168,7 +170,7 @@ def absolute(x: Array) -> Array:
 @activation(
     family="rectifiers",
     slope=lambda x: jnp.clip(0.5 + 0.5 * x, 0, 1),
-    curvature=lambda x: 0.5 * _where(jnp.abs(x) < 1, x),
+    curvature=lambda x: 0.5 * _indicator(jnp.abs(x) < 1, x),
     facts=Facts(HALF_LINE, UNIT, Interval(0.0, 0.5), (-1.0, 1.0), 1, "nondecreasing"),
     source="Martins & Astudillo 2016, arXiv:1602.02068; jax.nn.sparse_plus, keras.activations.sparse_plus",
 )

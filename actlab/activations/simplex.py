@@ -16,7 +16,7 @@ from actlab.activations.vector import VectorActivation, VectorFacts
 
 
 def _from_largest(z: Array) -> Array:
-    """Z - max(z), at least -max of the dtype."""
+    """`z - max(z)`, at least minus the largest number of the dtype."""
     d = z - jax.lax.stop_gradient(jnp.max(z, axis=-1, keepdims=True))
     return jnp.where(jnp.isfinite(d), d, -jnp.finfo(z.dtype).max)
 

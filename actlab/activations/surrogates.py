@@ -16,7 +16,7 @@ from jaxtyping import Array
 
 from actlab.activations.decorator import activation
 from actlab.activations.domain import POSITIVE
-from actlab.activations.exponentials import sech2, tanh, weighted_logistic
+from actlab.activations.exponentials import sech2, tanh, weighted_logistic_slope
 from actlab.activations.facts import SMOOTH, Facts
 from actlab.activations.interval import UNIT, ZERO, Interval
 
@@ -56,8 +56,7 @@ def fast_sigmoid(x: Array, beta: Array | float = 10.0) -> Array:
 
 
 def _logistic(x: Array, beta: Array | float) -> Array:
-    z = jnp.clip(beta * jnp.abs(x), 0, 1000)
-    return weighted_logistic(beta, -z) / (1 + jnp.exp(-z))
+    return weighted_logistic_slope(beta, jnp.clip(beta * jnp.abs(x), 0, 1000))
 
 
 def _logistic_slope(x: Array, beta: Array | float) -> Array:
