@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import contextlib
 import contextvars
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, overload
 
@@ -14,12 +14,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from actlab.activations.definition import Definition, compute_dtype, formula
+from actlab.activations.definition import Definition, Function, compute_dtype, formula
 from actlab.activations.domain import REAL_LINE, Domain
 from actlab.activations.facts import Facts
 from actlab.activations.interval import Interval
 
-Function = Callable[..., Any]
 _INTERCEPTOR: contextvars.ContextVar[Function | None] = contextvars.ContextVar("interceptor", default=None)
 
 
@@ -142,10 +141,11 @@ class Elementary(Activation):
     @overload
     def __call__(self, **parameters: Any) -> Elementary: ...
     def __call__(self, x: Any = None, **parameters: Any) -> Any:
-        """f(x), elementwise, in the dtype of x; keyword arguments bind parameters; without x, for good.
+        """f(x), elementwise, in the dtype of x, with these parameters; without x the activation with them bound.
 
         Raises:
             TypeError: x is not of a floating dtype, neither x nor a parameter is given, or no such parameter.
+            ValueError: a concrete value outside the parameter's domain.
         """
         if x is None and not parameters:
             raise TypeError(f"{self.name} takes an array, or keyword parameters alone to bind them")
@@ -155,7 +155,9 @@ class Elementary(Activation):
     def evaluate(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """f(x) for a floating array."""
         domains = self.definition.domains
-        parameters = {k: _as_array(v, x, domains.get(k, REAL_LINE)) for k, v in self.parameters.items()}
+        parameters = {
+            k: _as_array(f"{self.name}: {k}", v, x, domains.get(k, REAL_LINE)) for k, v in self.parameters.items()
+        }
         return formula(self.definition, x, parameters)
 
     @property
@@ -207,12 +209,14 @@ def floating(x: Any, name: str) -> Array:
     return x
 
 
-def _as_array(value: Any, x: Array, domain: Domain) -> Array:
+def _as_array(what: str, value: Any, x: Array, domain: Domain) -> Array:
     """A parameter in the dtype that x is computed in: a vector, or of shape (), or aligned with the last axes of x."""
     value = jnp.asarray(value, compute_dtype(x.dtype))
     if domain.vector:
         if value.ndim != 1:
-            raise ValueError(f"a vector of coefficients has the shape {value.shape}; vmap over a stack of activations")
+            raise ValueError(
+                f"{what}, a vector of coefficients, has the shape {value.shape}; vmap over a stack of activations"
+            )
         return value
     return value if value.ndim in (0, x.ndim) else jnp.expand_dims(value, tuple(range(x.ndim - value.ndim)))
 

@@ -10,13 +10,15 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from actlab.activations.activation import Activation
 from actlab.activations.decorator import activation
 from actlab.activations.fact_rules import added, composed
 from actlab.activations.facts import SMOOTH, Facts, Monotone
-from actlab.activations.interval import REALS, Interval
+from actlab.activations.interval import REALS, ZERO, Interval
 
 
 class _Combined(Activation):
@@ -81,15 +83,14 @@ class Sum(_Combined):
 
 def affine_facts(scale: Any, shift: Any) -> Facts:
     """The facts of `scale x + shift`; of scale 0 too, where the line is constant and has no inverse."""
-    zero = Interval(0.0, 0.0)
     slope = Interval(scale, scale)
     if not isinstance(scale, float):  # an array: its sign is not one fact for all elements
-        return Facts(range=REALS * slope + shift, slope=slope, curvature=zero, kinks=(), smoothness=SMOOTH)
+        return Facts(range=REALS * slope + shift, slope=slope, curvature=ZERO, kinks=(), smoothness=SMOOTH)
     if scale == 0:
         constant = Interval(shift, shift)
-        return Facts(constant, slope, zero, kinks=(), smoothness=SMOOTH, monotone="nondecreasing")
+        return Facts(constant, slope, ZERO, kinks=(), smoothness=SMOOTH, monotone="nondecreasing")
     monotone: Monotone = "strictly increasing" if scale > 0 else "strictly decreasing"
-    return Facts(REALS, slope, zero, (), SMOOTH, monotone, inverse=lambda y: (y - shift) / scale)
+    return Facts(REALS, slope, ZERO, (), SMOOTH, monotone, inverse=lambda y: (y - shift) / scale)
 
 
 @activation(
@@ -117,7 +118,10 @@ def affine(
     Facts are mapped exactly, up to rounding: the slope is multiplied by `scale * input_scale`, the curvature by
     `scale * input_scale**2`.
 
-    Source: the transformative family of Kunc & Klema 2024, arXiv 2402.09249.
+    Raises:
+        TypeError: input_scale or input_shift without an inner activation.
+
+    Source: the transformative family of Kunc & Klema 2024, arXiv:2402.09249.
     """
     outer = line.bind(scale=scale, shift=shift)
     if inner is None:
@@ -156,7 +160,7 @@ def mix(first: Activation | Callable[..., Any], second: Activation | Callable[..
     Raises:
         ValueError: a concrete weight outside [0, 1].
     """
-    if isinstance(weight, (int, float)) and not 0 <= weight <= 1:
+    if not isinstance(weight, Tracer) and not np.all((np.asarray(weight) >= 0) & (np.asarray(weight) <= 1)):
         raise ValueError(f"mix: weight = {weight} is outside [0, 1]; a mixture is convex")
     return Sum((affine(first, scale=weight), affine(second, scale=1.0 - weight)))
 

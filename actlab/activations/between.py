@@ -21,7 +21,7 @@ class Between(Activation):
     """What the constructions share: an inner activation and two ends, of which the upper is above the lower.
 
     `constrained` reads the leaves as reals: the upper end is the lower plus a positive gap, and a lower end that was
-    positive (or 0) at construction stays positive; so the facts hold whatever the training does to the leaves.
+    not negative at construction is positive; so the facts hold whatever the training does to the leaves.
     """
 
     lower: Any
@@ -73,22 +73,11 @@ def checked_ends(what: str, lower: Any, upper: Any) -> tuple[Any, Any, Sign]:
         np.all(np.isfinite(lower)) and np.all(np.isfinite(upper)) and np.all(np.asarray(lower) < np.asarray(upper))
     ):
         raise ValueError(f"{what}: lower = {lower}, upper = {upper}; both must be finite, and lower < upper")
-    sign: Sign = "positive" if np.all(np.asarray(lower) > 0) else "any"
-    if np.all(np.asarray(lower) == 0):
-        sign = "nonnegative"
+    sign: Sign = "any"
+    if np.all(np.asarray(lower) >= 0):
+        sign = "positive" if np.all(np.asarray(lower) > 0) else "nonnegative"
     lower, upper = (float(v) if isinstance(v, int) else v for v in (lower, upper))
     return lower, upper, sign
-
-
-def wide(x: Array) -> Array:
-    """16-bit numbers as float32, wider ones as they are."""
-    return x.astype(jnp.float32) if x.dtype.itemsize < 4 else x
-
-
-def aligned(value: Any, x: Array) -> Array:
-    """A number, or an array of the last axes of x, in the dtype of x."""
-    value = jnp.asarray(value, x.dtype)
-    return value.reshape((1,) * (x.ndim - value.ndim) + value.shape) if value.ndim else value
 
 
 def clipped(value: Array, lower: Array, upper: Array) -> Array:

@@ -15,11 +15,9 @@ from jaxtyping import Array
 
 from actlab.activations.decorator import activation
 from actlab.activations.domain import POSITIVE
-from actlab.activations.exponentials import weighted_logistic
+from actlab.activations.exponentials import weighted_logistic, weighted_logistic_slope
 from actlab.activations.facts import SMOOTH, Facts
-from actlab.activations.interval import Interval, namespace
-
-UNIT = Interval(0.0, 1.0)
+from actlab.activations.interval import UNIT, ZERO, Interval, namespace
 
 
 def _ratio(x: Array, K: Array | float) -> tuple[Array, Array]:
@@ -129,10 +127,10 @@ def hill_repression(x: Array, n: Array | float = 2.0, K: Array | float = 1.0) ->
 
 
 def _saturating_facts(maximum: Any, n: Any, K: Any) -> Facts:
-    f, zero = _hill_facts(n, K), Interval(0.0, 0.0)
+    f = _hill_facts(n, K)
     scale = Interval(maximum, maximum)
     return f.replace(
-        range=zero.hull(scale),
+        range=ZERO.hull(scale),
         slope=None if f.slope is None else f.slope * scale,
         curvature=None if f.curvature is None else f.curvature * scale,
     )
@@ -177,8 +175,7 @@ def _gating(V: Array, V_half: Array | float, k: Array | float) -> Array:
 
 
 def _boltzmann_slope(x: Array, V_half: Array | float, k: Array | float) -> Array:
-    z = jnp.abs(_gating(x, V_half, k))
-    return weighted_logistic(1 / k, -z) / (1 + jnp.exp(-z))
+    return weighted_logistic_slope(1 / k, jnp.abs(_gating(x, V_half, k)))
 
 
 def _boltzmann_curvature(x: Array, V_half: Array | float, k: Array | float) -> Array:

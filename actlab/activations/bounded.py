@@ -14,8 +14,9 @@ from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from actlab.activations.activation import Activation
-from actlab.activations.between import Between, Sign, aligned, checked_ends, clipped, wide
+from actlab.activations.between import Between, Sign, checked_ends, clipped
 from actlab.activations.decorator import activation
+from actlab.activations.definition import aligned, wide
 from actlab.activations.facts import FactError, Facts, Monotone, certain
 from actlab.activations.interval import REALS, Interval, as_interval
 from actlab.activations.inversion import invert
@@ -58,7 +59,7 @@ class BoundedSlope(Between):
             kinks=inner.kinks,
             smoothness=inner.smoothness,
             monotone=monotone,
-            inverse=partial(invert, self) if monotone == "strictly increasing" else None,
+            inverse=partial(invert, self) if onto else None,
             gradient=inner.gradient,
             standing=inner.standing,
         )

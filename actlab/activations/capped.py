@@ -10,9 +10,10 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
-from actlab.activations.activation import Activation, Elementary
-from actlab.activations.between import Between, Sign, aligned, checked_ends, clipped, wide
+from actlab.activations.activation import Elementary
+from actlab.activations.between import Between, Sign, checked_ends, clipped
 from actlab.activations.decorator import activation
+from actlab.activations.definition import aligned, wide
 from actlab.activations.domain import POSITIVE
 from actlab.activations.exponentials import weighted_logistic
 from actlab.activations.facts import SMOOTH, Facts
@@ -104,7 +105,7 @@ class CappedPositive(Between):
         return inner.replace(range=Interval(self.lower, self.upper), inverse=lambda y: inverse(y - self.lower))
 
 
-def capped_positive(*, upper: Any, lower: Any = 0.0) -> Activation:
+def capped_positive(*, upper: Any, lower: Any = 0.0) -> CappedPositive:
     """A smooth, strictly increasing activation with range (lower, upper), for scales, variances and rates.
 
     `lower + softplus(x) - softplus(x - (upper - lower))`: softplus where x is well below the cap. Value and every

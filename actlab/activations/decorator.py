@@ -57,8 +57,8 @@ def activation(
         domains: the admissible values of each parameter, the real line where not given.
         source: paper and equation.
         name: the function's name where not given.
-        ideal: f as it reads in real arithmetic, called as f is: what proofs are about. Where the function itself gets
-            the same by a series, a switch of formulas or a clip, which is right up to rounding only.
+        ideal: f as it reads in real arithmetic, called as f is: what proofs are about. Needed where the function itself
+            computes f by a series, a switch of formulas or a clip, which is right up to rounding only.
 
     Raises:
         TypeError: not a callable of one positional array and keyword parameters with numeric defaults.

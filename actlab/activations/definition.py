@@ -54,6 +54,17 @@ def compute_dtype(dtype: Any) -> Any:
     return jnp.float32 if jnp.dtype(dtype).itemsize < 4 else dtype
 
 
+def wide(x: Array) -> Array:
+    """16-bit numbers as float32, wider ones as they are: what formulas are computed in."""
+    return x.astype(compute_dtype(x.dtype))
+
+
+def aligned(value: Any, x: Array) -> Array:
+    """A number, or an array of the last axes of x, in the dtype of x."""
+    value = jnp.asarray(value, x.dtype)
+    return value.reshape((1,) * (x.ndim - value.ndim) + value.shape) if value.ndim else value
+
+
 def formula(definition: Definition, x: Array, parameters: dict[str, Array]) -> Array:
     """f(x), differentiable in closed form; inside `ideal_formulas` the ideal formula."""
     if _ideal.get() and definition.ideal is not None:
@@ -62,13 +73,13 @@ def formula(definition: Definition, x: Array, parameters: dict[str, Array]) -> A
 
 
 def _formula(definition: Definition, order: int, x: Array, parameters: dict[str, Array]) -> Array:
-    y = definition.derivatives[order](x.astype(compute_dtype(x.dtype)), **parameters)
+    y = definition.derivatives[order](wide(x), **parameters)
     return y.astype(x.dtype)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
 def derivative(definition: Definition, order: int, x: Array, parameters: dict[str, Array]) -> Array:
-    """F (order 0), or f' or f'' where given in closed form; differentiates into the next closed form, by x alone."""
+    """The closed form of f (order 0), f' or f''; its derivative by x is the next one, by parameters autodiff's."""
     return _formula(definition, order, x, parameters)
 
 

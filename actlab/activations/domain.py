@@ -19,8 +19,7 @@ class Domain:
     lower: float = -math.inf
     upper: float = math.inf
     vector: bool = False
-    """Whether the parameter is a vector of coefficients that all elements of x share, not one number for each of them.
-    """
+    """A vector of coefficients that all elements of x share; else one number, or one for each feature."""
 
     def check(self, what: str, value: Any) -> None:
         """Refuses a concrete value outside; a traced one cannot be looked at.

@@ -123,14 +123,19 @@ def lifted_exp(exponent: Array, rest: Array | float) -> tuple[Array, Array]:
 
 
 def weighted_logistic(weight: Array | float, main: Array, rest: Array | float = 0.0) -> Array:
-    """Weight * sigmoid(main + rest), a weight of any size multiplied in before the tail underflows."""
+    """`weight * sigmoid(main + rest)`, a weight of any size multiplied in before the tail underflows."""
     right = main >= 0
     e, scale = lifted_exp(jnp.where(right, -main, main), jnp.where(right, -rest, rest))
     quotient = weight / (1 + e * scale)
     return jnp.where(right, quotient, quotient * e * scale)
 
 
+def weighted_logistic_slope(weight: Array | float, size: Array) -> Array:
+    """`weight * sigmoid(z) * sigmoid(-z)` for |z| = size, the weight multiplied in before the tail underflows."""
+    return weighted_logistic(weight, -size) / (1 + jnp.exp(-size))
+
+
 def weighted_exp(weight: Array | float, main: Array, rest: Array | float = 0.0) -> Array:
-    """Weight * exp(main + rest) for main <= 0, the weight multiplied in before the result underflows."""
+    """`weight * exp(main + rest)` for main <= 0, the weight multiplied in before the result underflows."""
     e, scale = lifted_exp(main, rest)
     return weight * e * scale

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from jax.core import Tracer
 
-from actlab.activations.interval import REALS, Interval
+from actlab.activations.interval import Interval
 
 Monotone = Literal["strictly increasing", "nondecreasing", "strictly decreasing", "nonincreasing", "none", "unknown"]
 Standing = Literal["declared", "proved", "unknown"]
@@ -43,7 +43,7 @@ class Facts:
     """The largest k such that f is k times continuously differentiable; -1 discontinuous, `math.inf` smooth."""
     monotone: Monotone = field(default="unknown", metadata={"static": True})
     inverse: Callable[[Any], Any] | None = field(default=None, metadata={"static": True})
-    """The inverse of f on its range, at the activation's parameters, where a closed form exists."""
+    """The inverse of f on its range, at the activation's parameters: a closed form, or `invert` for `bounded_slope`."""
     gradient: Gradient = field(default="exact", metadata={"static": True})
     """"surrogate" where the derivative that autodiff uses is deliberately not that of f."""
     standing: Standing = field(default="declared", metadata={"static": True})
@@ -102,4 +102,4 @@ UNKNOWN = Facts(standing="unknown")
 SMOOTH = math.inf
 """Smoothness of an infinitely differentiable function."""
 
-__all__ = ["REALS", "SMOOTH", "UNKNOWN", "FactError", "Facts", "Gradient", "Monotone", "Standing", "certain"]
+__all__ = ["SMOOTH", "UNKNOWN", "FactError", "Facts", "Gradient", "Monotone", "Standing", "certain"]

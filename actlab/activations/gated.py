@@ -21,7 +21,7 @@ SWISH_DEPTH = 0.2784645427610738
 SWISH_SLOPE = Interval(-0.09983932012886693, 1.099839320128867)
 SWISH_CURVATURE = Interval(-0.036914373199893186, 0.5)
 FAR = 1000.0
-"""Where a logistic gate is 0 or 1 in float64 too; arguments are clipped there, so that no inf * 0 forms."""
+"""Where every gate has reached its limit in float64 too; arguments are clipped there, so that no inf * 0 forms."""
 
 
 def _swish_slope(z: Array) -> Array:
@@ -89,7 +89,7 @@ def quick_gelu(x: Array) -> Array:
     source="Kumar 2022, arXiv:2209.06119, eq. 1 with alpha = 1",
 )
 def aptx(x: Array, beta: Array | float = 1.0, gamma: Array | float = 0.5) -> Array:
-    """Gamma * x * (1 + tanh(beta*x)), which is swish with twice the beta."""
+    """f(x) = gamma * x * (1 + tanh(beta*x)), which is swish with twice the beta."""
     return 2 * gamma * weighted_logistic(x, *exact_product(x, 2 * beta))
 
 

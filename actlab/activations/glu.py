@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 from actlab.activations.activation import Activation
 from actlab.activations.decorator import activation
 from actlab.activations.gated import gelu, swish
-from actlab.activations.interval import Interval
+from actlab.activations.interval import REALS
 from actlab.activations.rectifiers import identity, relu
 from actlab.activations.sigmoids import sigmoid
 from actlab.activations.vector import VectorActivation, VectorFacts
@@ -40,7 +40,7 @@ class Gated(VectorActivation):
     @property
     def facts(self) -> VectorFacts:
         """A product of two inputs has no Lipschitz constant; on a box it has."""
-        return VectorFacts(math.inf, Interval(-math.inf, math.inf), 0.5, lipschitz_on=self._lipschitz_on)
+        return VectorFacts(math.inf, REALS, 0.5, lipschitz_on=self._lipschitz_on)
 
     def _lipschitz_on(self, radius: float) -> Any:
         """The largest length of a row (g(b), a g'(b)): at most sqrt(sup g^2 + radius^2 sup g'^2)."""

@@ -11,10 +11,8 @@ from jaxtyping import Array
 from actlab.activations.decorator import activation
 from actlab.activations.domain import POSITIVE
 from actlab.activations.facts import Facts
-from actlab.activations.interval import REALS, Interval, namespace, plain
+from actlab.activations.interval import REALS, UNIT, ZERO, Interval, namespace, plain
 
-FLAT = Interval(0.0, 0.0)
-UNIT = Interval(0.0, 1.0)
 SIXTH = Interval(0.0, 0.16666666666666669)
 
 
@@ -25,7 +23,7 @@ def _inside(x: Array, lower: Any, upper: Any) -> Array:
 @activation(
     family="hard",
     slope=lambda x: _inside(x, 0, 6),
-    facts=Facts(Interval(0.0, 6.0), UNIT, FLAT, (0.0, 6.0), 0, "nondecreasing"),
+    facts=Facts(Interval(0.0, 6.0), UNIT, ZERO, (0.0, 6.0), 0, "nondecreasing"),
     source="Krizhevsky 2010, Convolutional deep belief networks on CIFAR-10, section 2",
 )
 def relu6(x: Array) -> Array:
@@ -37,7 +35,7 @@ def relu6(x: Array) -> Array:
     family="hard",
     slope=lambda x, upper: _inside(x, 0, upper),
     domains={"upper": POSITIVE},
-    facts=lambda upper: Facts(Interval(0.0, upper), UNIT, FLAT, (0.0, upper), 0, "nondecreasing"),
+    facts=lambda upper: Facts(Interval(0.0, upper), UNIT, ZERO, (0.0, upper), 0, "nondecreasing"),
     source="keras.activations.relu with max_value",
 )
 def bounded_relu(x: Array, upper: Array | float = 1.0) -> Array:
@@ -48,7 +46,7 @@ def bounded_relu(x: Array, upper: Array | float = 1.0) -> Array:
 @activation(
     family="hard",
     slope=lambda x, lower, upper: _inside(x, lower, upper),
-    facts=lambda lower, upper: Facts(_between(lower, upper), UNIT, FLAT, (lower, upper), 0, "nondecreasing"),
+    facts=lambda lower, upper: Facts(_between(lower, upper), UNIT, ZERO, (lower, upper), 0, "nondecreasing"),
     source="Collobert 2004, Large scale machine learning, section 5.2; bounds as torch's min_val, max_val",
 )
 def hard_tanh(x: Array, lower: Array | float = -1.0, upper: Array | float = 1.0) -> Array:
@@ -64,7 +62,7 @@ def _between(lower: Any, upper: Any) -> Interval:
 @activation(
     family="hard",
     slope=lambda x: _inside(x, -3, 3) / 6,
-    facts=Facts(UNIT, SIXTH, FLAT, (-3.0, 3.0), 0, "nondecreasing"),  # 1/6
+    facts=Facts(UNIT, SIXTH, ZERO, (-3.0, 3.0), 0, "nondecreasing"),  # 1/6
     source="Courbariaux et al. 2015, arXiv:1511.00363, eq. 3, with today's slope 1/6 of torch, jax and keras 3",
 )
 def hard_sigmoid(x: Array) -> Array:
@@ -107,7 +105,7 @@ def hard_mish(x: Array) -> Array:
     family="hard",
     slope=lambda x, threshold: (jnp.abs(x) > threshold).astype(x.dtype),
     domains={"threshold": POSITIVE},
-    facts=lambda threshold: Facts(REALS, UNIT, FLAT, (-threshold, threshold), -1, "nondecreasing"),
+    facts=lambda threshold: Facts(REALS, UNIT, ZERO, (-threshold, threshold), -1, "nondecreasing"),
     source="Donoho & Johnstone 1994, Biometrika 81(3), eq. 4; torch.nn.Hardshrink",
 )
 def hard_shrink(x: Array, threshold: Array | float = 0.5) -> Array:
@@ -119,7 +117,7 @@ def hard_shrink(x: Array, threshold: Array | float = 0.5) -> Array:
     family="hard",
     slope=lambda x, threshold: (jnp.abs(x) > threshold).astype(x.dtype),
     domains={"threshold": POSITIVE},
-    facts=lambda threshold: Facts(REALS, UNIT, FLAT, (-threshold, threshold), 0, "nondecreasing"),
+    facts=lambda threshold: Facts(REALS, UNIT, ZERO, (-threshold, threshold), 0, "nondecreasing"),
     source="Donoho & Johnstone 1994, Biometrika 81(3), eq. 5; torch.nn.Softshrink",
 )
 def soft_shrink(x: Array, threshold: Array | float = 0.5) -> Array:
@@ -130,7 +128,7 @@ def soft_shrink(x: Array, threshold: Array | float = 0.5) -> Array:
 @activation(
     family="hard",
     slope=lambda x: 0.5 * _inside(x, -1, 1),
-    facts=Facts(UNIT, Interval(0.0, 0.5), FLAT, (-1.0, 1.0), 0, "nondecreasing"),
+    facts=Facts(UNIT, Interval(0.0, 0.5), ZERO, (-1.0, 1.0), 0, "nondecreasing"),
     source="Martins & Astudillo 2016, arXiv:1602.02068; jax.nn.sparse_sigmoid, keras.activations.sparse_sigmoid",
 )
 def sparse_sigmoid(x: Array) -> Array:

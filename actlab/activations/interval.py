@@ -153,3 +153,7 @@ def as_interval(value: Any) -> Interval:
 
 
 REALS = Interval(-math.inf, math.inf)
+HALF_LINE = Interval(0.0, math.inf)
+UNIT = Interval(0.0, 1.0)
+SYMMETRIC = Interval(-1.0, 1.0)
+ZERO = Interval(0.0, 0.0)

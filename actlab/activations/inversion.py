@@ -12,6 +12,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from actlab.activations.activation import Activation, floating
+from actlab.activations.definition import aligned, wide
 from actlab.activations.facts import FactError
 
 LIMIT = 200
@@ -42,12 +43,11 @@ def invert(activation: Activation, y: Any) -> Float[Array, "*shape"]:
             f"invert: needs slope > 0, but {activation!r} has {has}. "
             f"What would do: bounded_slope({activation.name}, lower=0.1, upper=2), or an inverse in closed form"
         )
-    wide = y.astype(jnp.float32) if y.dtype.itemsize < 4 else y
     leaves, structure = jax.tree.flatten(activation)
     # Python numbers stay what they are: as arguments they would become float32, and f another function by a rounding.
     numbers = tuple(v if isinstance(v, (int, float)) else None for v in leaves)
     arrays = tuple(v for v in leaves if not isinstance(v, (int, float)))
-    return _invert(_Rebuild(structure, numbers), arrays, wide).astype(y.dtype)
+    return _invert(_Rebuild(structure, numbers), arrays, wide(y)).astype(y.dtype)
 
 
 class _Rebuild:
@@ -79,13 +79,7 @@ def _solve(activation: Activation, y: Array) -> Array:
     assert bounds is not None  # `invert` has refused
     like = jnp.zeros_like(y)
     largest, epsilon = jnp.finfo(y.dtype).max, jnp.finfo(y.dtype).eps
-
-    def aligned(bound: Any) -> Array:
-        """A bound of shape () or of the last axes, as parameters are."""
-        bound = jnp.asarray(bound, y.dtype)
-        return like + bound.reshape((1,) * (y.ndim - bound.ndim) + bound.shape)
-
-    least, most = aligned(bounds.lower), aligned(bounds.upper)
+    least, most = (like + aligned(v, y) for v in (bounds.lower, bounds.upper))
     target = jnp.clip(jnp.nan_to_num(y), -largest, largest)
 
     def residual(x: Array) -> Array:

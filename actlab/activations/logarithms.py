@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-import math
-
 import jax.numpy as jnp
 from jaxtyping import Array
 
 from actlab.activations.decorator import activation
 from actlab.activations.domain import POSITIVE
 from actlab.activations.facts import SMOOTH, Facts
-from actlab.activations.interval import REALS, Interval
+from actlab.activations.interval import HALF_LINE, REALS, SYMMETRIC, UNIT, Interval
+from actlab.activations.sigmoids import cosine, sine
 
-HALF_LINE = Interval(0.0, math.inf)
-UNIT = Interval(0.0, 1.0)
 INCREASING = "strictly increasing"
-
-
-def _cosine(x: Array) -> Array:
-    """1 / sqrt(1 + x^2), without overflow."""
-    return 1 / jnp.hypot(jnp.ones_like(x), x)
-
-
-def _sine(x: Array) -> Array:
-    """X / sqrt(1 + x^2), without overflow."""
-    return x / jnp.hypot(jnp.ones_like(x), x)
 
 
 @activation(
     family="logarithms",
-    slope=_cosine,
-    curvature=lambda x: -_sine(x) * _cosine(x) ** 2,
+    slope=cosine,
+    curvature=lambda x: -sine(x) * cosine(x) ** 2,
     facts=Facts(
         REALS,
         UNIT,
@@ -51,9 +38,7 @@ def asinh(x: Array) -> Array:
     family="logarithms",
     slope=lambda x: 1 / (1 + jnp.abs(x)),
     curvature=lambda x: -jnp.sign(x) * jnp.square(1 / (1 + jnp.abs(x))),
-    facts=Facts(
-        REALS, UNIT, Interval(-1.0, 1.0), (0.0,), 1, INCREASING, inverse=lambda y: jnp.sign(y) * jnp.expm1(jnp.abs(y))
-    ),
+    facts=Facts(REALS, UNIT, SYMMETRIC, (0.0,), 1, INCREASING, inverse=lambda y: jnp.sign(y) * jnp.expm1(jnp.abs(y))),
     source="Hafner et al. 2023, arXiv:2301.04104, eq. 9",
 )
 def symmetric_log(x: Array) -> Array:

@@ -51,7 +51,7 @@ def resolve(what: str) -> Activation:
     A plain function is lifted: its facts are unknown. A user's file is executed, as an import is.
 
     Raises:
-        ActivationLookupError: no such name, module, file or function.
+        ActivationLookupError: no such name, module, file or function, or a module or file that cannot be loaded.
         NotElementwiseError: a function that is not elementwise, or not of one floating array.
     """
     place, colon, attribute = what.rpartition(":")
@@ -147,6 +147,8 @@ def _module_by_name(name: str) -> ModuleType:
         raise ActivationLookupError(
             f"no module {error.name!r} to import from {Path.cwd()} or the environment"
         ) from error
+    except Exception as error:
+        raise ActivationLookupError(f"{name} cannot be loaded: {type(error).__name__}: {_first_line(error)}") from error
     finally:
         sys.path.pop(0)
 

@@ -39,7 +39,7 @@ def density(x: Array) -> Array:
 
 
 def weighted_cdf(weight: Array | float, x: Array) -> Array:
-    """Weight * Phi(x), of full relative accuracy in the lower tail; within 3 ulp in float32."""
+    """`weight * Phi(x)`, of full relative accuracy in the lower tail; within 3 ulp in float32."""
     if x.dtype != jnp.float32:
         return weight * (0.5 * jax.scipy.special.erfc(x * -math.sqrt(0.5)))
     return _weighted_cdf(weight, x)

@@ -5,6 +5,8 @@ Far out neighbouring floats are many periods apart: there the values are those o
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
@@ -13,9 +15,7 @@ from jaxtyping import Array
 from actlab.activations.decorator import activation
 from actlab.activations.domain import POSITIVE
 from actlab.activations.facts import SMOOTH, Facts
-from actlab.activations.interval import REALS, Interval
-
-UNIT = Interval(-1.0, 1.0)
+from actlab.activations.interval import REALS, SYMMETRIC, Interval
 
 
 def phase(frequency: Array | float, x: Array) -> Array:
@@ -28,7 +28,7 @@ def phase(frequency: Array | float, x: Array) -> Array:
     family="periodic",
     slope=jnp.cos,
     curvature=lambda x: -jnp.sin(x),
-    facts=Facts(UNIT, UNIT, UNIT, (), SMOOTH, "none"),
+    facts=Facts(SYMMETRIC, SYMMETRIC, SYMMETRIC, (), SMOOTH, "none"),
     source="Parascandolo, Huttunen & Virtanen 2017, Taming the waves; google-deepmind/dks",
 )
 def sin(x: Array) -> Array:
@@ -40,7 +40,7 @@ def sin(x: Array) -> Array:
     family="periodic",
     slope=lambda x: -jnp.sin(x),
     curvature=lambda x: -jnp.cos(x),
-    facts=Facts(UNIT, UNIT, UNIT, (), SMOOTH, "none"),
+    facts=Facts(SYMMETRIC, SYMMETRIC, SYMMETRIC, (), SMOOTH, "none"),
     source="google-deepmind/dks; Rahimi & Recht 2007, Random features, section 3",
 )
 def cos(x: Array) -> Array:
@@ -53,7 +53,7 @@ def cos(x: Array) -> Array:
     slope=lambda x, omega: omega * jnp.cos(phase(omega, x)),
     curvature=lambda x, omega: -omega * (omega * jnp.sin(phase(omega, x))),
     domains={"omega": POSITIVE},
-    facts=lambda omega: Facts(UNIT, UNIT * omega, (UNIT * omega) * omega, (), SMOOTH, "none"),
+    facts=lambda omega: Facts(SYMMETRIC, SYMMETRIC * omega, (SYMMETRIC * omega) * omega, (), SMOOTH, "none"),
     ideal=lambda x, omega: jnp.sin(omega * x),
     source="Sitzmann et al. 2020, arXiv:2006.09661, section 3.2 (SIREN)",
 )
@@ -76,7 +76,7 @@ def _snake_facts(a: Any) -> Facts:
     source="Liu, Hartwig & Ueda 2020, arXiv:2006.08195, eq. 3",
 )
 def snake(x: Array, a: Array | float = 1.0) -> Array:
-    """X + sin(ax)^2 / a: a line that learns what is periodic."""
+    """f(x) = x + sin(ax)^2 / a: a line that learns what is periodic."""
     return x + jnp.square(jnp.sin(phase(a, x))) / a
 
 
@@ -88,7 +88,7 @@ def snake(x: Array, a: Array | float = 1.0) -> Array:
     source="Noel et al. 2021, arXiv:2108.12943, eq. 1 (growing cosine unit)",
 )
 def gcu(x: Array) -> Array:
-    """X cos(x), the growing cosine unit. Slope and curvature are known to be unbounded."""
+    """f(x) = x cos(x), the growing cosine unit. Slope and curvature are known to be unbounded."""
     return x * jnp.cos(x)
 
 
@@ -101,27 +101,23 @@ def _even_series(x: Array, coefficients: tuple[float, ...]) -> Array:
     return total
 
 
-def _series(divisor: Any) -> tuple[float, ...]:
+def _series(divisor: Callable[[int], int]) -> tuple[float, ...]:
     """The coefficients 1/divisor(k) with alternating sign, enough of them for float64."""
     return tuple((-1) ** k / divisor(k) for k in range(11))
 
 
-def _factorial(n: int) -> int:
-    return n * _factorial(n - 1) if n > 1 else 1
-
-
-SINC = _series(lambda k: _factorial(2 * k + 1))
-SINC_SLOPE = _series(lambda k: -_factorial(2 * k + 1) * (2 * k + 3))  # times x
-SINC_CURVATURE = _series(lambda k: -_factorial(2 * k) * (2 * k + 3))
+SINC = _series(lambda k: math.factorial(2 * k + 1))
+SINC_SLOPE = _series(lambda k: -math.factorial(2 * k + 1) * (2 * k + 3))  # times x
+SINC_CURVATURE = _series(lambda k: -math.factorial(2 * k) * (2 * k + 3))
 
 
 def _away(x: Array) -> Array:
-    """X where |x| >= 1, else 1: what the quotients are computed of, so that none of them is 0/0."""
+    """The same x where |x| >= 1, else 1: what the quotients are computed of, so that none of them is 0/0."""
     return jnp.where(jnp.abs(x) < 1, 1, x)
 
 
 def _nonzero(x: Array) -> Array:
-    """X, and 1 in place of 0."""
+    """The same x, and 1 in place of 0."""
     return jnp.where(x == 0, 1, x)
 
 

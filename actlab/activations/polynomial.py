@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import jax.numpy as jnp
@@ -12,10 +11,7 @@ from actlab.activations.decorator import activation
 from actlab.activations.domain import POSITIVE
 from actlab.activations.exponentials import exact_product, weighted_exp
 from actlab.activations.facts import SMOOTH, Facts
-from actlab.activations.interval import REALS, Interval
-
-HALF_LINE = Interval(0.0, math.inf)
-UNIT = Interval(0.0, 1.0)
+from actlab.activations.interval import HALF_LINE, REALS, SYMMETRIC, UNIT, Interval
 
 
 @activation(
@@ -52,7 +48,7 @@ def _sqnl(x: Array) -> Array:
     family="polynomial",
     slope=lambda x: 1 - 0.5 * jnp.minimum(jnp.abs(x), 2),
     curvature=lambda x: -0.5 * jnp.sign(x) * (jnp.abs(x) < 2).astype(x.dtype),
-    facts=Facts(Interval(-1.0, 1.0), UNIT, Interval(-0.5, 0.5), (-2.0, 0.0, 2.0), 1, "nondecreasing"),
+    facts=Facts(SYMMETRIC, UNIT, Interval(-0.5, 0.5), (-2.0, 0.0, 2.0), 1, "nondecreasing"),
     source="Wuraola & Patel 2018, SQNL: a new computationally efficient activation function, IJCNN, eq. 3",
 )
 def sqnl(x: Array) -> Array:
@@ -61,7 +57,7 @@ def sqnl(x: Array) -> Array:
 
 
 def _bump(weight: Array | float, x: Array) -> Array:
-    """Weight * exp(-x^2) for |x| <= 30, the square to twice the digits."""
+    """`weight * exp(-x^2)` for |x| <= 30, the square to twice the digits."""
     main, rest = exact_product(x, x)
     return weighted_exp(weight, -main, -rest)
 

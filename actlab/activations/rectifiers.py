@@ -10,22 +10,19 @@ from jaxtyping import Array
 
 from actlab.activations.decorator import activation
 from actlab.activations.domain import POSITIVE, Domain
-from actlab.activations.facts import SMOOTH, Facts, certain
-from actlab.activations.interval import REALS, Interval, namespace, plain
-
-HALF_LINE = Interval(0.0, math.inf)
-FLAT = Interval(0.0, 0.0)
-UNIT = Interval(0.0, 1.0)
+from actlab.activations.facts import SMOOTH, Facts, Monotone, certain
+from actlab.activations.interval import HALF_LINE, REALS, SYMMETRIC, UNIT, ZERO, Interval, namespace, plain
 
 
-def _where(condition: Array, x: Array) -> Array:
+def _indicator(condition: Array, x: Array) -> Array:
+    """1 where the condition holds, else 0, in the dtype of x."""
     return condition.astype(x.dtype)
 
 
 @activation(
     family="rectifiers",
     slope=jnp.ones_like,
-    facts=Facts(REALS, Interval(1.0, 1.0), FLAT, (), SMOOTH, "strictly increasing", inverse=lambda y: y),
+    facts=Facts(REALS, Interval(1.0, 1.0), ZERO, (), SMOOTH, "strictly increasing", inverse=lambda y: y),
     source="torch.nn.Identity; keras calls it linear",
 )
 def identity(x: Array) -> Array:
@@ -35,8 +32,8 @@ def identity(x: Array) -> Array:
 
 @activation(
     family="rectifiers",
-    slope=lambda x: _where(x > 0, x),
-    facts=Facts(HALF_LINE, UNIT, FLAT, (0.0,), 0, "nondecreasing"),
+    slope=lambda x: _indicator(x > 0, x),
+    facts=Facts(HALF_LINE, UNIT, ZERO, (0.0,), 0, "nondecreasing"),
     source="Nair & Hinton 2010, Rectified linear units improve restricted Boltzmann machines, section 2",
 )
 def relu(x: Array) -> Array:
@@ -50,15 +47,16 @@ def _leaky_facts(slope: Any) -> Facts:
     return Facts(
         range=Interval(plain(xp.where(slope > 0, -math.inf, 0.0)), math.inf),
         slope=Interval(plain(xp.minimum(slope, 1.0)), plain(xp.maximum(slope, 1.0))),
-        curvature=FLAT,
+        curvature=ZERO,
         kinks=() if certain(slope == 1) else (0.0,),
         smoothness=SMOOTH if certain(slope == 1) else 0,
-        monotone=_leaky_order(slope),
+        monotone=order_by_left_slope(slope),
         inverse=(lambda y: jnp.where(y > 0, y, y / slope)) if certain(slope > 0) else None,
     )
 
 
-def _leaky_order(slope: Any) -> Any:
+def order_by_left_slope(slope: Any) -> Monotone:
+    """The order of a function that is x for x > 0, and whose slope has this sign elsewhere."""
     if certain(slope > 0):
         return "strictly increasing"
     if certain(slope >= 0):
@@ -107,9 +105,9 @@ def _rrelu_facts(mean: Any) -> Facts:
 
 @activation(
     family="rectifiers",
-    slope=lambda x, displacement: _where(x > -displacement, x),
+    slope=lambda x, displacement: _indicator(x > -displacement, x),
     facts=lambda displacement: Facts(
-        Interval(-displacement, math.inf), UNIT, FLAT, (-displacement,), 0, "nondecreasing"
+        Interval(-displacement, math.inf), UNIT, ZERO, (-displacement,), 0, "nondecreasing"
     ),
     source="Macedo et al. 2019, Expert Systems with Applications 124, eq. 3",
 )
@@ -120,7 +118,7 @@ def displaced_relu(x: Array, displacement: Array | float = 1.0) -> Array:
 
 @activation(
     family="rectifiers",
-    slope=lambda x, threshold, value: _where(x > threshold, x) + 0 * value,
+    slope=lambda x, threshold, value: _indicator(x > threshold, x) + 0 * value,
     facts=lambda threshold, value: _threshold_facts(threshold, value),
     source="torch.nn.Threshold, keras.activations.threshold",
 )
@@ -134,7 +132,7 @@ def _threshold_facts(threshold: Any, value: Any) -> Facts:
     return Facts(
         range=Interval(plain(xp.minimum(threshold, value)), math.inf),
         slope=UNIT,
-        curvature=FLAT,
+        curvature=ZERO,
         kinks=(threshold,),
         smoothness=0 if certain(threshold == value) else -1,
         monotone="nondecreasing"
@@ -148,7 +146,7 @@ def _threshold_facts(threshold: Any, value: Any) -> Facts:
 @activation(
     family="rectifiers",
     slope=lambda x: 2 * jnp.maximum(x, 0),
-    curvature=lambda x: 2 * _where(x > 0, x),
+    curvature=lambda x: 2 * _indicator(x > 0, x),
     facts=Facts(HALF_LINE, HALF_LINE, Interval(0.0, 2.0), (0.0,), 1, "nondecreasing"),
     source="So et al. 2021, arXiv:2109.08668, section 3.2",
 )
@@ -161,7 +159,7 @@ def squared_relu(x: Array) -> Array:
     family="rectifiers",
     slope=jnp.sign,
     curvature=jnp.zeros_like,
-    facts=Facts(HALF_LINE, Interval(-1.0, 1.0), FLAT, (0.0,), 0, "none"),
+    facts=Facts(HALF_LINE, SYMMETRIC, ZERO, (0.0,), 0, "none"),
     source="Karnewar 2018, arXiv:1811.04661, eq. 1",
 )
 def absolute(x: Array) -> Array:
@@ -172,7 +170,7 @@ def absolute(x: Array) -> Array:
 @activation(
     family="rectifiers",
     slope=lambda x: jnp.clip(0.5 + 0.5 * x, 0, 1),
-    curvature=lambda x: 0.5 * _where(jnp.abs(x) < 1, x),
+    curvature=lambda x: 0.5 * _indicator(jnp.abs(x) < 1, x),
     facts=Facts(HALF_LINE, UNIT, Interval(0.0, 0.5), (-1.0, 1.0), 1, "nondecreasing"),
     source="Martins & Astudillo 2016, arXiv:1602.02068; jax.nn.sparse_plus, keras.activations.sparse_plus",
 )
@@ -188,7 +186,7 @@ def sparse_plus(x: Array) -> Array:
     facts=lambda alpha, c: Facts(
         REALS,
         Interval(alpha, 1.0),
-        FLAT,
+        ZERO,
         (-c, c),
         0,
         "strictly increasing",

@@ -13,11 +13,8 @@ from actlab.activations import normal
 from actlab.activations.decorator import activation
 from actlab.activations.exponentials import expm1, sech2, softplus, tanh
 from actlab.activations.facts import SMOOTH, Facts
-from actlab.activations.gated import gelu, swish
+from actlab.activations.gated import FAR, gelu, swish
 from actlab.activations.interval import REALS, Interval
-
-FAR = 1000.0
-"""Where every gate here has reached its limit in float64 too; arguments are clipped, so that no inf * 0 forms."""
 
 
 def _near(x: Array) -> Array:

@@ -14,11 +14,9 @@ from actlab.activations.domain import POSITIVE
 from actlab.activations.exponentials import decay, sech2
 from actlab.activations.exponentials import tanh as tanh_
 from actlab.activations.facts import SMOOTH, Facts
-from actlab.activations.interval import Interval, namespace
+from actlab.activations.interval import SYMMETRIC, UNIT, Interval, namespace
 
 INCREASING = "strictly increasing"
-UNIT = Interval(0.0, 1.0)
-SYMMETRIC = Interval(-1.0, 1.0)
 
 
 def symmetric(bound: float) -> Interval:
@@ -183,13 +181,13 @@ def _side(x: Array, alpha: Array | float) -> Array:
     return 1 / jnp.sqrt(alpha) * jnp.ones_like(x)
 
 
-def _cosine(x: Array, alpha: Array | float = 1.0) -> Array:
-    """1 / sqrt(1 + alpha*x^2), without overflow."""
+def cosine(x: Array, alpha: Array | float = 1.0) -> Array:
+    """1 / sqrt(1 + alpha*x^2), without overflow: the cosine of the angle whose tangent is sqrt(alpha)*x."""
     return _side(x, alpha) / jnp.hypot(_side(x, alpha), x)
 
 
-def _sine(x: Array, alpha: Array | float = 1.0) -> Array:
-    """sqrt(alpha)*x / sqrt(1 + alpha*x^2), without overflow."""
+def sine(x: Array, alpha: Array | float = 1.0) -> Array:
+    """sqrt(alpha)*x / sqrt(1 + alpha*x^2), without overflow: the sine of that angle."""
     return x / jnp.hypot(_side(x, alpha), x)
 
 
@@ -200,8 +198,8 @@ def _isru_range(alpha: Any) -> Interval:
 
 @activation(
     family="sigmoids",
-    slope=lambda x, alpha: _cosine(x, alpha) ** 3,
-    curvature=lambda x, alpha: -3 * jnp.sqrt(alpha) * _sine(x, alpha) * _cosine(x, alpha) ** 4,
+    slope=lambda x, alpha: cosine(x, alpha) ** 3,
+    curvature=lambda x, alpha: -3 * jnp.sqrt(alpha) * sine(x, alpha) * cosine(x, alpha) ** 4,
     domains={"alpha": POSITIVE},
     facts=lambda alpha: Facts(
         _isru_range(alpha),
@@ -217,4 +215,4 @@ def _isru_range(alpha: Any) -> Interval:
 )
 def isru(x: Array, alpha: Array | float = 1.0) -> Array:
     """Inverse square root unit, x / sqrt(1 + alpha*x^2)."""
-    return _sine(x, alpha) / jnp.sqrt(alpha)
+    return sine(x, alpha) / jnp.sqrt(alpha)

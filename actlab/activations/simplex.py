@@ -11,14 +11,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from actlab.activations.facts import certain
-from actlab.activations.interval import Interval
+from actlab.activations.interval import UNIT, Interval
 from actlab.activations.vector import VectorActivation, VectorFacts
-
-UNIT = Interval(0.0, 1.0)
 
 
 def _from_largest(z: Array) -> Array:
-    """Z - max(z), at least -max of the dtype."""
+    """`z - max(z)`, at least minus the largest number of the dtype."""
     d = z - jax.lax.stop_gradient(jnp.max(z, axis=-1, keepdims=True))
     return jnp.where(jnp.isfinite(d), d, -jnp.finfo(z.dtype).max)
 

@@ -14,10 +14,10 @@ from actlab.activations.decorator import activation
 from actlab.activations.domain import POSITIVE
 from actlab.activations.exponentials import expm1
 from actlab.activations.facts import SMOOTH, Facts, certain
-from actlab.activations.interval import REALS, Interval, namespace, plain
+from actlab.activations.interval import HALF_LINE, REALS, UNIT, Interval, namespace, plain
+from actlab.activations.rectifiers import order_by_left_slope
+from actlab.activations.sigmoids import cosine, sine
 
-HALF_LINE = Interval(0.0, math.inf)
-UNIT = Interval(0.0, 1.0)
 INCREASING = "strictly increasing"
 SELU_SCALE = 1.0507009873554805
 SELU_ALPHA = 1.6732632423543772
@@ -117,17 +117,9 @@ def _elu_facts(alpha: Any) -> Facts:
         curvature=Interval(low, high),
         kinks=(0.0,),
         smoothness=1 if certain(alpha == 1) else 0,
-        monotone=_elu_order(alpha),
+        monotone=order_by_left_slope(alpha),
         inverse=(lambda y: jnp.where(y > 0, y, jnp.log1p(_negative(y) / alpha))) if certain(alpha > 0) else None,
     )
-
-
-def _elu_order(alpha: Any) -> Any:
-    if certain(alpha > 0):
-        return INCREASING
-    if certain(alpha >= 0):
-        return "nondecreasing"
-    return "none" if certain(alpha < 0) else "unknown"
 
 
 @activation(
@@ -195,16 +187,10 @@ def exponential(x: Array) -> Array:
     return jnp.exp(x)
 
 
-def _cosine(x: Array, alpha: Array | float) -> Array:
-    """1 / sqrt(1 + alpha*min(x, 0)^2), without overflow."""
-    side = 1 / jnp.sqrt(alpha)
-    return side / jnp.hypot(side * jnp.ones_like(x), _negative(x))
-
-
 @activation(
     family="smooth_rectifiers",
-    slope=lambda x, alpha: _cosine(x, alpha) ** 3,
-    curvature=lambda x, alpha: -3 * jnp.sqrt(alpha) * _sine(x, alpha) * _cosine(x, alpha) ** 4,
+    slope=lambda x, alpha: cosine(_negative(x), alpha) ** 3,
+    curvature=lambda x, alpha: -3 * jnp.sqrt(alpha) * sine(_negative(x), alpha) * cosine(_negative(x), alpha) ** 4,
     domains={"alpha": POSITIVE},
     facts=lambda alpha: Facts(
         Interval(-1 / namespace(alpha).sqrt(alpha), math.inf).rounded(),
@@ -220,12 +206,7 @@ def _cosine(x: Array, alpha: Array | float) -> Array:
 )
 def isrlu(x: Array, alpha: Array | float = 1.0) -> Array:
     """f(x) = x for x >= 0, x / sqrt(1 + alpha*x^2) elsewhere: continuous to the second derivative."""
-    return jnp.where(x > 0, x, _sine(x, alpha) / jnp.sqrt(alpha))
-
-
-def _sine(x: Array, alpha: Array | float) -> Array:
-    """sqrt(alpha)*x / sqrt(1 + alpha*x^2) for x < 0, else 0."""
-    return _negative(x) / jnp.hypot(_negative(x), (1 / jnp.sqrt(alpha)) * jnp.ones_like(x))
+    return jnp.where(x > 0, x, sine(_negative(x), alpha) / jnp.sqrt(alpha))
 
 
 def _hypotenuse(x: Array) -> Array:

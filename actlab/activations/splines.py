@@ -20,7 +20,7 @@ from jaxtyping import Array, ArrayLike, Float
 from actlab.activations.decorator import activation
 from actlab.activations.domain import POSITIVE, VECTOR
 from actlab.activations.facts import SMOOTH, Facts, Monotone, certain
-from actlab.activations.interval import Interval, namespace, plain
+from actlab.activations.interval import ZERO, Interval, namespace, plain
 
 RELU = np.array([0.0, 0.0, 0.0, 0.0, 1.0, 2.0, 3.0])
 
@@ -107,11 +107,10 @@ def _ends(slopes: Any, least: Any, largest: Any) -> Interval:
     return Interval(plain(lower), plain(xp.where((left < 0) | (right > 0), math.inf, largest)))
 
 
-def _hull(*values: Any) -> Interval:
-    """The least and largest of each array's last axis."""
-    xp = namespace(*values)
-    least, largest = ([end(v, axis=-1) for v in values] for end in (xp.min, xp.max))
-    return Interval(plain(functools.reduce(xp.minimum, least)), plain(functools.reduce(xp.maximum, largest)))
+def _hull(values: Any) -> Interval:
+    """The least and largest along the last axis."""
+    xp = namespace(values)
+    return Interval(plain(xp.min(values, axis=-1)), plain(xp.max(values, axis=-1)))
 
 
 def _widened(interval: Interval, values: Any, roundings: int) -> Interval:
@@ -122,30 +121,30 @@ def _widened(interval: Interval, values: Any, roundings: int) -> Interval:
     return Interval(plain(lower - xp.where(lower == 0, 0, slack)), plain(upper + xp.where(upper == 0, 0, slack)))
 
 
-def _parts(coefficients: Any, radius: Any) -> tuple[Any, Any, Any, tuple[Any, ...], bool]:
-    """What both kinds of facts need: coefficients, spacing, slopes between neighbours, nodes, whether all is a line."""
+def _parts(coefficients: Any, radius: Any) -> tuple[Any, Any, tuple[Any, ...], bool]:
+    """What both kinds of facts need: spacing, slopes between neighbours, nodes, and whether all is a line."""
     count, nodes = coefficients.shape[-1], _nodes(coefficients.shape[-1], radius)
     if coefficients.ndim > 1:  # a stack of splines
         radius = namespace(radius).reshape(radius, (-1, 1))
     h = _spacing(count, radius)
     straight = certain(namespace(coefficients).diff(coefficients, 2) == 0)
-    return coefficients, h, _steps(coefficients, h)[0], nodes, straight
+    return h, _steps(coefficients, h)[0], nodes, straight
 
 
 def _linear_facts(coefficients: Any, radius: Any) -> Facts:
-    values, _, slopes, nodes, straight = _parts(coefficients, radius)
+    _, slopes, nodes, straight = _parts(coefficients, radius)
     order = _order(slopes)
     if order == "unknown" and certain((slopes.min(-1) < 0) & (slopes.max(-1) > 0)):
         order = "none"
-    invertible = order == "strictly increasing" and values.ndim == 1
+    invertible = order == "strictly increasing" and coefficients.ndim == 1
     return Facts(
-        range=_ends(slopes, values.min(-1), values.max(-1)),
+        range=_ends(slopes, coefficients.min(-1), coefficients.max(-1)),
         slope=_hull(slopes).rounded(4),
-        curvature=Interval(0.0, 0.0),
+        curvature=ZERO,
         kinks=() if straight else nodes[1:-1],
         smoothness=SMOOTH if straight else 0,
         monotone=order,
-        inverse=functools.partial(_linear_inverse, values, radius) if invertible else None,
+        inverse=functools.partial(_linear_inverse, coefficients, radius) if invertible else None,
     )
 
 
@@ -232,7 +231,7 @@ def _cubic_values(value: Any, slope: Any, curvature: Any, h: Any) -> Any:
 
 
 def _cubic_facts(coefficients: Any, radius: Any) -> Facts:
-    coefficients, h, slopes, nodes, straight = _parts(coefficients, radius)
+    h, slopes, nodes, straight = _parts(coefficients, radius)
     value, slope, curvature = _at_nodes(coefficients, h)
     extremes = _hull(_cubic_values(value, slope, curvature, h))
     image = _widened(extremes, coefficients, 64).intersect(_hull(coefficients))

@@ -7,9 +7,7 @@ from jaxtyping import Array
 
 from actlab.activations.decorator import activation
 from actlab.activations.facts import Facts
-from actlab.activations.interval import Interval
-
-ZERO = Interval(0.0, 0.0)
+from actlab.activations.interval import ZERO, Interval
 
 
 def _step_facts(lower: float, upper: float) -> Facts:

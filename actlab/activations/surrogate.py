@@ -33,6 +33,14 @@ class WithSurrogate(Activation):
 
     family = "surrogate"
 
+    def constrained(self) -> WithSurrogate:
+        """Both parts at the admissible values that their leaves stand for."""
+        return WithSurrogate(self.forward.constrained(), self.surrogate.constrained())
+
+    def unconstrained(self) -> WithSurrogate:
+        """Both parts with their leaves as unconstrained reals."""
+        return WithSurrogate(self.forward.unconstrained(), self.surrogate.unconstrained())
+
     def evaluate(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """f(x) for a floating array."""
         return _with_surrogate(self.forward, self.surrogate, x)

@@ -1,9 +1,9 @@
 """Pseudo-derivatives h(x) that stand in for the slope of a step: `heaviside.with_surrogate(fast_sigmoid(beta=10.0))`.
 
 Each is an activation of its own, with facts, an even bump with its peak at 0; x is the distance to the threshold.
-Peers differ in the scale. Of unit area is what is the derivative of a step from 0 to 1, its peak growing with beta: the
-mean gradient is then independent of beta. Of unit peak is what never amplifies: its area shrinks as 1/beta. Which of
-them a surrogate is, its docstring says.
+Peers differ in the scale. A surrogate of unit area is the derivative of a smooth step from 0 to 1: its peak grows with
+beta, and the mean gradient does not depend on beta. One of unit peak never amplifies a gradient: its area shrinks as
+1/beta. Each docstring gives peak and area.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from jaxtyping import Array
 
 from actlab.activations.decorator import activation
 from actlab.activations.domain import POSITIVE
-from actlab.activations.exponentials import sech2, tanh, weighted_logistic
+from actlab.activations.exponentials import sech2, tanh, weighted_logistic_slope
 from actlab.activations.facts import SMOOTH, Facts
-from actlab.activations.interval import Interval
+from actlab.activations.interval import UNIT, ZERO, Interval
 
 BETA = {"beta": POSITIVE}
 
 
-def _bump(peak: Any, width: Any, slope: float, curvature: tuple[float, float], **other: Any) -> Facts:
-    """Facts of `peak h(x/width)` from those of h, whose range is [0, 1]; `width` is 1/width."""
-    peak, scale = Interval(peak, peak).rounded(), Interval(width, width).rounded()
+def _bump(peak: Any, scale: Any, slope: float, curvature: tuple[float, float], **other: Any) -> Facts:
+    """Facts of `peak h(scale x)` from those of h, whose range is [0, 1]."""
+    peak, scale = Interval(peak, peak).rounded(), Interval(scale, scale).rounded()
     return Facts(
-        Interval(0.0, 1.0) * peak,
+        UNIT * peak,
         Interval(-slope, slope) * peak * scale,
         Interval(*curvature) * peak * scale * scale,
         monotone="none",
@@ -56,8 +56,7 @@ def fast_sigmoid(x: Array, beta: Array | float = 10.0) -> Array:
 
 
 def _logistic(x: Array, beta: Array | float) -> Array:
-    z = jnp.clip(beta * jnp.abs(x), 0, 1000)
-    return weighted_logistic(beta, -z) / (1 + jnp.exp(-z))
+    return weighted_logistic_slope(beta, jnp.clip(beta * jnp.abs(x), 0, 1000))
 
 
 def _logistic_slope(x: Array, beta: Array | float) -> Array:
@@ -103,7 +102,7 @@ def _lorentz(x: Array, beta: Array | float) -> Array:
     source="Fang et al. 2021, arXiv:2007.05785, eq. 20",
 )
 def arctan(x: Array, beta: Array | float = 2.0) -> Array:
-    """The slope of the Cauchy distribution function, that of pi beta x/2: peak beta/2, area 1.
+    """The Cauchy density, 1/pi times the slope of the arctangent of pi beta x/2: peak beta/2, area 1.
 
     snnTorch's default atan, jaxpike and SpikingJelly: alpha = 2. spyx: 1/(pi (1 + (2 pi x)^2)), peak 1/pi.
     """
@@ -159,8 +158,7 @@ def gaussian(x: Array, beta: Array | float = 1.0) -> Array:
 
 
 def _rectangular_facts(beta: Any) -> Facts:
-    zero = Interval(0.0, 0.0)
-    return Facts(Interval(0.0, beta), zero, zero, (-0.5 / beta, 0.5 / beta), -1, "none")
+    return Facts(Interval(0.0, beta), ZERO, ZERO, (-0.5 / beta, 0.5 / beta), -1, "none")
 
 
 @activation(
@@ -171,7 +169,7 @@ def _rectangular_facts(beta: Any) -> Facts:
     source="Wu et al. 2018, arXiv:1706.02609, eq. 24",
 )
 def rectangular(x: Array, beta: Array | float = 1.0) -> Array:
-    """Beta where |x| < 1/(2 beta), else 0: peak beta, area 1.
+    """The boxcar, beta where |x| < 1/(2 beta), else 0: peak beta, area 1.
 
     jaxpike: Boxcar, height 0.5/width; spyx: width 2, height 0.5, which is beta = 0.5.
     """
@@ -228,7 +226,7 @@ def hyperbolic(x: Array, beta: Array | float = 1.0) -> Array:
 @activation(
     family="surrogates",
     slope=jnp.zeros_like,
-    facts=Facts(Interval(1.0, 1.0), Interval(0.0, 0.0), Interval(0.0, 0.0), (), SMOOTH, "nondecreasing"),
+    facts=Facts(Interval(1.0, 1.0), ZERO, ZERO, (), SMOOTH, "nondecreasing"),
     source="Bengio, Leonard & Courville 2013, arXiv:1308.3432, section 4",
 )
 def straight_through(x: Array) -> Array:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,7 +14,8 @@ from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from actlab.activations.activation import apply, floating
-from actlab.activations.interval import Interval
+from actlab.activations.definition import wide
+from actlab.activations.interval import HALF_LINE, REALS, Interval
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class VectorActivation(abc.ABC):
         if not -x.ndim <= self.axis < x.ndim:
             raise ValueError(f"{self.name}: axis {self.axis} is outside the shape {x.shape}")
         features = jnp.moveaxis(x, self.axis, -1)
-        y = apply(self, features.astype(jnp.float32) if x.dtype.itemsize < 4 else features)
+        y = apply(self, wide(features))
         return jnp.moveaxis(y.astype(x.dtype), -1, self.axis)
 
     def along(self, axis: int) -> VectorActivation:
@@ -110,7 +110,7 @@ class GroupSort(VectorActivation):
     @property
     def facts(self) -> VectorFacts:
         """1-Lipschitz in every p-norm."""
-        return VectorFacts(1.0, Interval(-math.inf, math.inf), gradient_norm_preserving=True)
+        return VectorFacts(1.0, REALS, gradient_norm_preserving=True)
 
 
 @jax.tree_util.register_dataclass
@@ -129,7 +129,7 @@ class CReLU(VectorActivation):
     @property
     def facts(self) -> VectorFacts:
         """The columns of the Jacobian are orthonormal where no feature is 0."""
-        return VectorFacts(1.0, Interval(0.0, math.inf), 2.0, gradient_norm_preserving=True)
+        return VectorFacts(1.0, HALF_LINE, 2.0, gradient_norm_preserving=True)
 
 
 @jax.tree_util.register_dataclass
@@ -158,7 +158,7 @@ class Householder(VectorActivation):
     @property
     def facts(self) -> VectorFacts:
         """Orthogonal on each side of the mirror."""
-        return VectorFacts(1.0, Interval(-math.inf, math.inf), gradient_norm_preserving=True)
+        return VectorFacts(1.0, REALS, gradient_norm_preserving=True)
 
 
 def groupsort(size: int = 2) -> GroupSort:

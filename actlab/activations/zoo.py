@@ -39,9 +39,9 @@ ZOO: dict[str, Elementary] = {name: act for family in FAMILIES for name, act in 
 
 ALIASES: dict[str, str] = {
     "abs": "absolute",
+    "arcsinh": "asinh",
     "atan": "arctan",
     "b_spline": "cubic_spline",
-    "arcsinh": "asinh",
     "exp": "exponential",
     "gelu_erf": "gelu",
     "gelu_exact": "gelu",

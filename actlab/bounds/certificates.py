@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, Int
 
 from actlab.activations import FactError, Interval
+from actlab.activations.definition import aligned
+from actlab.bounds.enclosure import known_unbounded
 from actlab.bounds.graph import Affine, Elementwise, Maximum, Network
 from actlab.bounds.linear_propagation import specified_interval_bounds
 from actlab.bounds.lipschitz import node_lipschitz
@@ -47,7 +49,7 @@ def lipschitz_radius(net: Network, x: Float[Array, "*s"], specification: Rows) -
         constants = row_lipschitz(net, specification)
         margin = specified_interval_bounds(net, Interval(x, x), specification).lower
     few = 1 - 4 * float(jnp.finfo(net.dtype).eps)
-    return jnp.min(jnp.maximum(margin, 0) / constants) * few
+    return jnp.min(jnp.where(margin > 0, margin / constants, 0)) * few
 
 
 def row_lipschitz(net: Network, specification: Rows) -> Float[Array, " rows"]:
@@ -55,7 +57,7 @@ def row_lipschitz(net: Network, specification: Rows) -> Float[Array, " rows"]:
     constants = node_lipschitz(net)
     total = jnp.zeros(specification.shape[0], net.dtype)
     pending = {net.output: (specification, jnp.abs(specification))}
-    for k in sorted(range(net.output + 1), reverse=True):
+    for k in reversed(range(net.output + 1)):
         if k not in pending:
             continue
         rows, sizes = pending.pop(k)
@@ -109,7 +111,7 @@ def hessian_bound(net: Network, specification: Rows) -> Float[Array, " rows"]:
             rows, node = pending.pop(k), net.nodes[k]
             operation = node.operation
             if isinstance(operation, Elementwise):
-                slope, bend = _smooth(operation)
+                slope, bend = (aligned(v, rows) for v in _smooth(operation))
                 flat = (rows * bend).reshape(rows.shape[0], -1)
                 total = total + jnp.max(flat, axis=1) * jnp.square(constants[node.inputs[0]])
                 parts: tuple[Array, ...] = (rows * slope,)
@@ -127,16 +129,17 @@ def _affine(net: Network) -> list:
     return [n for n in net.nodes if isinstance(n.operation, Affine)]
 
 
-def _smooth(operation: Elementwise) -> tuple[float, float]:
-    facts, f = operation.facts, operation.activation
-    smooth = facts.smoothness is not None and facts.smoothness >= 1 and facts.curvature is not None
-    if not smooth or not math.isfinite(float(facts.curvature.magnitude)) or not math.isfinite(float(facts.lipschitz())):  # pyright: ignore[reportOptionalMemberAccess]
+def _smooth(operation: Elementwise) -> tuple[Any, Any]:
+    """The largest absolute slope and curvature, where the slope has no kink and both are bounded."""
+    facts, f, curvature = operation.facts, operation.activation, operation.facts.curvature
+    smooth = facts.smoothness is not None and facts.smoothness >= 1
+    if not smooth or curvature is None or known_unbounded(curvature.magnitude) or known_unbounded(facts.lipschitz()):
         has = f"smoothness {facts.smoothness}, slope in {facts.slope}, curvature in {facts.curvature}"
         raise FactError(
             f"a bound of the Hessian needs a continuous, bounded slope of bounded curvature, but {f!r} has {has}. "
             "What would do: softplus, tanh, swish"
         )
-    return facts.lipschitz(), facts.curvature.magnitude  # pyright: ignore[reportOptionalMemberAccess]
+    return facts.lipschitz(), curvature.magnitude
 
 
 def curvature_radius(net: Network, x: Float[Array, "*s"], specification: Rows) -> Float[Array, ""]:
@@ -152,7 +155,8 @@ def curvature_radius(net: Network, x: Float[Array, "*s"], specification: Rows) -
     """
     bend = hessian_bound(net, specification)
     point = Interval(x, x)
-    margin = jnp.maximum(specified_interval_bounds(net, point, specification).lower, 0)
+    margin = specified_interval_bounds(net, point, specification).lower
+    positive = jnp.maximum(margin, 0)
     entries = jacobian_bounds(net, point, intermediate="interval")
     lower, upper = (v.reshape(v.shape[0], -1).T for v in (entries.lower, entries.upper))
     centre, radius = 0.5 * lower + 0.5 * upper, 0.5 * (upper - lower)
@@ -162,5 +166,5 @@ def curvature_radius(net: Network, x: Float[Array, "*s"], specification: Rows) -
         off = jnp.abs(rows) @ (radius + (few - 1) * (jnp.abs(centre) + radius))
         size = jnp.abs(rows @ centre) + off
     gradient = jnp.sqrt(jnp.sum(jnp.square(size), axis=1)) * few
-    reach = 2 * margin / (gradient + jnp.sqrt(jnp.square(gradient) + 2 * bend * margin))
-    return jnp.min(reach) * (1 - 16 * float(jnp.finfo(net.dtype).eps))
+    reach = 2 * positive / (gradient + jnp.sqrt(jnp.square(gradient) + 2 * bend * positive))
+    return jnp.min(jnp.where(margin > 0, reach, 0)) * (1 - 16 * float(jnp.finfo(net.dtype).eps))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
-from actlab.activations import Activation, FactError, Facts, Interval
+from actlab.activations import Activation, Facts, Interval
+from actlab.activations.definition import aligned
 from actlab.bounds.rounding import finite_or, slack_of_value
 
 POINTS = 65
@@ -21,14 +23,13 @@ DECREASING = ("strictly decreasing", "nonincreasing")
 def range_over(f: Activation, facts: Facts, x: Interval, *, outward: bool = True) -> Interval:
     """The values of f over each interval, elementwise; exact up to rounding where f is monotone.
 
+    Infinite where f is not known to be monotone, and neither its slope, curvature nor range is known to be bounded.
+
     Args:
         f: the activation.
         facts: what is known of it.
         x: arrays of ends, in the dtype that the network is computed in.
         outward: whether the result covers the rounding of our evaluation of f, and of the network's own.
-
-    Raises:
-        FactError: neither the order of f nor a bound of its slope or curvature is known.
     """
     lower, upper = (f.evaluate(jnp.asarray(v)) for v in (x.lower, x.upper))
     ends = Interval(lower, upper) if facts.monotone not in DECREASING else Interval(upper, lower)
@@ -60,24 +61,22 @@ def slopes_over(f: Activation, facts: Facts, x: Interval) -> Interval:
     """
     assert facts.slope is not None
     dtype = x.lower.dtype
-    least, most = (
-        jnp.broadcast_to(jnp.asarray(v, dtype), x.lower.shape) for v in (facts.slope.lower, facts.slope.upper)
-    )
+    least, most = (jnp.broadcast_to(aligned(v, x.lower), x.lower.shape) for v in (facts.slope.lower, facts.slope.upper))
     curvature = facts.curvature
-    unknown = curvature is None or bool_of(math.isinf, curvature.magnitude) is True or facts.gradient != "exact"
+    unknown = curvature is None or known_unbounded(curvature.magnitude) or facts.gradient != "exact"
     if unknown or facts.kinks is None:
         return Interval(least, most)
     assert curvature is not None
     points = grid(x, POINTS, facts.replace(kinks=()))
     slopes = f.slope(points)
-    bend = jnp.asarray(curvature.magnitude, dtype)
+    bend = aligned(curvature.magnitude, x.lower)
     eps = float(jnp.finfo(dtype).eps)
     slack = bend * (x.upper - x.lower) / (2 * (POINTS - 1)) * (1 + 1e-5)
     slack = slack + 8 * eps * (jnp.max(jnp.abs(slopes), axis=0) + bend * jnp.max(jnp.abs(points), axis=0))
     lower, upper = jnp.min(slopes, axis=0) - slack, jnp.max(slopes, axis=0) + slack
     if facts.smoothness is None or facts.smoothness < 1:
-        for kink in facts.kinks:
-            near = 8 * eps * jnp.abs(jnp.asarray(kink, dtype))
+        for kink in (aligned(k, x.lower) for k in facts.kinks):
+            near = 8 * eps * jnp.abs(kink)
             inside = (x.lower <= kink + near) & (kink - near <= x.upper)
             lower, upper = jnp.where(inside, least, lower), jnp.where(inside, most, upper)
     few = 4 * eps
@@ -95,9 +94,9 @@ def grid(x: Interval, count: int, facts: Facts) -> Float[Array, "points *s"]:
 
 def kink_points(x: Interval, facts: Facts) -> Float[Array, "points *s"]:
     """The kinks, each clipped into its interval; on both sides of each where f jumps."""
-    dtype, found = x.lower.dtype, []
+    found = []
     for kink in facts.kinks or ():
-        value = jnp.asarray(kink, dtype)
+        value = aligned(kink, x.lower)
         sides = [jnp.nextafter(value, -jnp.inf), value, jnp.nextafter(value, jnp.inf)]
         found += sides if facts.smoothness is None or facts.smoothness < 0 else [value]
     return jnp.stack([jnp.clip(jnp.broadcast_to(v, x.lower.shape), x.lower, x.upper) for v in found])
@@ -114,51 +113,35 @@ def between_points(facts: Facts, spacing: Float[Array, "*s"]) -> tuple[Any, Any]
         return below, above  # it may jump anywhere
     once = facts.smoothness is not None and facts.smoothness >= 1
     curvature = facts.curvature if facts.kinks is not None or once else None
-    if curvature is not None and bool_of(math.isinf, curvature.magnitude) is not True:
+    if curvature is not None and not known_unbounded(curvature.magnitude):
         bend = spacing * spacing / 8
-        below = bend * jnp.maximum(jnp.asarray(curvature.upper, spacing.dtype), 0)
-        above = bend * jnp.maximum(-jnp.asarray(curvature.lower, spacing.dtype), 0)
+        below = bend * jnp.maximum(aligned(curvature.upper, spacing), 0)
+        above = bend * jnp.maximum(-aligned(curvature.lower, spacing), 0)
     slope = facts.slope
-    if slope is not None and bool_of(math.isinf, slope.magnitude) is not True:
-        reach = spacing / 4 * jnp.asarray(slope.upper - slope.lower, spacing.dtype)  # below, or above, the chord
+    if slope is not None and not known_unbounded(slope.magnitude):
+        reach = spacing / 4 * aligned(slope.upper - slope.lower, spacing)  # below, or above, the chord
         below, above = (reach if isinstance(v, float) else jnp.minimum(v, reach) for v in (below, above))
     return below, above
 
 
-def bool_of(predicate: Any, value: Any) -> bool | None:
-    """A predicate of a number; None where the value is traced or an array."""
-    return None if isinstance(value, jax.Array) else predicate(value)
+def known_unbounded(bound: Any) -> bool:
+    """Whether a bound is known not to be finite, for one element at least; of a traced one nothing is known."""
+    return not isinstance(bound, Tracer) and not np.all(np.isfinite(bound))
 
 
 def argument_slope(f: Activation, facts: Facts, x: Array) -> Any:
     """The slope by which an argument's rounding acts: a bound where one is known, else that at the place."""
     bound = facts.lipschitz()
-    return jnp.abs(f.slope(x)) if bool_of(math.isinf, bound) else bound
+    return jnp.abs(f.slope(x)) if known_unbounded(bound) else bound
 
 
 def _within_range(found: Interval, facts: Facts, outward: bool) -> Interval:
     lower, upper = finite_or(found.lower, -jnp.inf), finite_or(found.upper, jnp.inf)
     if facts.range is None:
         return Interval(lower, upper)
-    dtype = lower.dtype
-    few = 8 * float(jnp.finfo(dtype).eps) if outward else 0.0
-    least, most = (jnp.asarray(v, dtype) for v in (facts.range.lower, facts.range.upper))
+    few = 8 * float(jnp.finfo(lower.dtype).eps) if outward else 0.0
+    least, most = (aligned(v, lower) for v in (facts.range.lower, facts.range.upper))
     return Interval(
         jnp.maximum(lower, least - jnp.where(jnp.isinf(least), 0, few * jnp.abs(least))),
         jnp.minimum(upper, most + jnp.where(jnp.isinf(most), 0, few * jnp.abs(most))),
     )
-
-
-def check_boundable(f: Activation, facts: Facts) -> None:
-    """Refuses an activation that no rule bounds.
-
-    Raises:
-        FactError: it is neither monotone nor of bounded slope, curvature or range, as far as is known.
-    """
-    monotone = facts.monotone in INCREASING + DECREASING
-    spans = [v for v in (facts.slope, facts.curvature, facts.range) if v is not None]
-    if not monotone and not any(bool_of(math.isinf, v.magnitude) is not True for v in spans):
-        raise FactError(
-            f"{f!r} has no known order, and neither its slope, its curvature nor its range is known to be bounded; "
-            "actlab.proofs.certify(f, domain=...) proves bounds on a domain"
-        )

@@ -98,7 +98,7 @@ def centred(x: Interval) -> tuple[Float[Array, "*s"], Float[Array, "*s"]]:
 
 def affine_slack(operation: Affine, inputs: list[Interval]) -> Float[Array, "*s"]:
     """What rounding can do to an affine map of these inputs, in our bounds and in the executed network together."""
-    sizes = [jax.lax.stop_gradient(jnp.maximum(jnp.abs(x.lower), jnp.abs(x.upper))) for x in inputs]
+    sizes = [jax.lax.stop_gradient(x.magnitude) for x in inputs]
     size = operation.absolute(*sizes)
     if operation.offset is not None:
         size = size + jnp.abs(operation.offset)

@@ -17,7 +17,7 @@ from jaxtyping import Array, Float
 
 from actlab.activations import Interval
 from actlab.bounds.graph import Affine, Elementwise, Maximum, Network
-from actlab.bounds.interval_propagation import affine_slack, checked_box, node_interval
+from actlab.bounds.interval_propagation import affine_slack, checked_box, node_interval, node_intervals
 from actlab.bounds.lines import Lines, bounding_lines
 from actlab.bounds.rounding import finite_or, full_precision, growth, least
 
@@ -62,8 +62,6 @@ def specified_interval_bounds(
     net: Network, box: Interval, specification: Float[Array, "rows *output"], *, outward: bool = True
 ) -> Interval:
     """`interval_bounds` of linear functions of the output, merged with the affine maps after the last activation."""
-    from actlab.bounds.interval_propagation import node_intervals
-
     nodes = node_intervals(net, box, outward=outward)
     with full_precision():
         return backward(net, net.output, nodes, {}, specification, outward)
@@ -99,7 +97,7 @@ def _kept(lines: Lines) -> Lines:
 
 
 def needs_backward(net: Network, target: int) -> bool:
-    """Whether more than one affine map of the input, whose image an interval holds exactly, leads to the node."""
+    """Whether going backward can narrow the node's interval; that of an affine map of the input alone is exact."""
     node = net.nodes[target]
     return isinstance(node.operation, Affine) and any(i != 0 for i in node.inputs)
 
@@ -172,7 +170,7 @@ def _outward(size: Array, reach: Array) -> Array:
 
 
 def _magnitude(x: Interval) -> Array:
-    return jax.lax.stop_gradient(jnp.maximum(jnp.abs(x.lower), jnp.abs(x.upper)))
+    return jax.lax.stop_gradient(x.magnitude)
 
 
 def rounding_errors(net: Network, target: int, sizes: Sequence[Interval]) -> list[Array]:

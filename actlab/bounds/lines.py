@@ -17,7 +17,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from actlab.activations import Activation, Facts, Interval
-from actlab.bounds.enclosure import argument_slope, between_points, bool_of, grid, range_over
+from actlab.activations.definition import aligned
+from actlab.activations.facts import certain
+from actlab.bounds.enclosure import argument_slope, between_points, grid, range_over
 from actlab.bounds.rounding import slack_of_value
 
 POINTS = 33
@@ -84,8 +86,7 @@ def has_remainder(facts: Facts) -> bool:
 def is_piecewise_linear(facts: Facts) -> bool:
     """Whether f is known to be a line between its known kinks."""
     curvature = facts.curvature
-    concrete = curvature is not None and bool_of(lambda v: v == 0, curvature.magnitude)
-    return bool(concrete) and facts.kinks is not None
+    return curvature is not None and certain(curvature.magnitude == 0) and facts.kinks is not None
 
 
 def _bent_one_way(facts: Facts) -> int:
@@ -93,9 +94,9 @@ def _bent_one_way(facts: Facts) -> int:
     curvature, smooth = facts.curvature, facts.smoothness is not None and facts.smoothness >= 1
     if curvature is None or not smooth or facts.gradient != "exact" or is_piecewise_linear(facts):
         return 0
-    if bool_of(lambda v: v >= 0, curvature.lower):
+    if certain(curvature.lower >= 0):
         return 1
-    return -1 if bool_of(lambda v: v <= 0, curvature.upper) else 0
+    return -1 if certain(curvature.upper <= 0) else 0
 
 
 def samples(f: Activation, facts: Facts, x: Interval, outward: bool, dense: bool = False) -> Samples:
@@ -159,7 +160,7 @@ def _bounded(slope: Array, facts: Facts) -> Array:
     if facts.slope is None:
         return slope
     big = float(jnp.finfo(slope.dtype).max) / 4
-    ends = (jnp.clip(jnp.asarray(v, slope.dtype), -big, big) for v in (facts.slope.lower, facts.slope.upper))
+    ends = (jnp.clip(aligned(v, slope), -big, big) for v in (facts.slope.lower, facts.slope.upper))
     return jnp.clip(slope, *ends)
 
 
@@ -195,7 +196,7 @@ def _of_one_bend(
     if outward:
         eps = float(jnp.finfo(value.dtype).eps)
         assert facts.curvature is not None
-        error = 8 * eps * (jnp.abs(tangent) + jnp.abs(middle) * jnp.asarray(facts.curvature.magnitude, value.dtype))
+        error = 8 * eps * (jnp.abs(tangent) + jnp.abs(middle) * aligned(facts.curvature.magnitude, middle))
         slack = 2 * slack_of_value(value, middle, argument_slope(f, facts, middle)) + error * width
         slack = slack + 4 * eps * (jnp.abs(tangent * middle) + jnp.abs(value))
         rest = rest - side * jax.lax.stop_gradient(slack)

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from actlab.activations.definition import aligned
 from actlab.bounds.graph import Affine, Elementwise, Maximum, Network, Node
 from actlab.bounds.rounding import full_precision, growth
 from actlab.bounds.spectral import convolution_norm, spectral_norm
@@ -63,7 +64,7 @@ def coordinate_lipschitz(net: Network) -> Float[Array, "*output"]:
             parts = [found[i] for i in node.inputs]
             operation = node.operation
             if isinstance(operation, Elementwise):
-                found.append(parts[0] * jnp.asarray(operation.facts.lipschitz(), net.dtype))
+                found.append(parts[0] * aligned(operation.facts.lipschitz(), parts[0]))
             elif isinstance(operation, Maximum):
                 found.append(operation.function(parts[0]))
             else:

@@ -50,7 +50,7 @@ def _selection(eqn: Any, values: list[Any]) -> list[Affine] | None:
     """Every output is one input, or a constant: reshape, slice, pad, concatenate, select by a fixed mask ..."""
     if eqn.primitive.name == "select_n" and is_data(values[0]):
         return None
-    if eqn.primitive.name in ("gather", "dynamic_slice") and not all(map(_fixed, values[1:])):
+    if eqn.primitive.name in ("gather", "dynamic_slice") and any(map(is_data, values[1:])):
         return None
     made = []
     for k, outvar in enumerate(eqn.outvars):
@@ -72,10 +72,6 @@ def _copies(eqn: Any, outvar: Any) -> int:
     return math.ceil(math.prod(outvar.aval.shape) / max(math.prod(eqn.invars[0].aval.shape), 1))
 
 
-def _fixed(value: Any) -> bool:
-    return not is_data(value)
-
-
 def _without_constants(value: Any) -> Any:
     """Floating constants (padding, concatenated values) as 0; indices and masks as they are."""
     return jnp.zeros_like(value) if jnp.issubdtype(jnp.result_type(value), jnp.floating) else value
@@ -90,9 +86,8 @@ def _add(eqn: Any, values: list[Any]) -> list[Affine]:
     constant = jnp.asarray(values[1] if first else values[0], dtype)
     offset = jnp.broadcast_to(sign * constant if first else constant, shape)
     factor = 1 if first else sign
-    data = values[0] if first else values[1]
-    copies = math.prod(shape) // max(math.prod(data.shape), 1)
     linear = lambda x: jnp.broadcast_to(factor * x, shape)  # noqa: E731
+    copies = _scaled_copies(eqn, values)
     return [Affine(linear, lambda x: jnp.broadcast_to(x, shape), offset, 0, factor > 0, fan_out=copies)]
 
 
@@ -108,6 +103,7 @@ def _scale(eqn: Any, values: list[Any]) -> list[Affine] | None:
 
 
 def _scaled_copies(eqn: Any, values: list[Any]) -> int:
+    """How often an operation with a constant repeats one input, by broadcasting."""
     data = next(v for v in values if is_data(v))
     return math.prod(eqn.outvars[0].aval.shape) // max(math.prod(data.shape), 1)
 

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from actlab.activations import FactError, Interval
-from actlab.bounds.enclosure import slopes_over
+from actlab.bounds.enclosure import known_unbounded, slopes_over
 from actlab.bounds.errors import UnsupportedLayerError
 from actlab.bounds.graph import Affine, Elementwise, Maximum, Network
-from actlab.bounds.interval_propagation import affine_interval, checked_box
+from actlab.bounds.interval_propagation import affine_interval, centred, checked_box
 from actlab.bounds.linear_propagation import Intermediate, relaxation
 from actlab.bounds.lipschitz import Norm
 from actlab.bounds.rounding import full_precision
@@ -47,7 +47,7 @@ def jacobian_bounds(net: Network, box: Interval, *, intermediate: Intermediate =
             if isinstance(operation, Maximum):
                 raise UnsupportedLayerError("jacobian_bounds: a maximum pool; average pooling has bounds")
             if isinstance(operation, Elementwise):
-                if not operation.facts.lipschitz() < math.inf:
+                if known_unbounded(operation.facts.lipschitz()):
                     raise FactError(
                         f"jacobian_bounds: {operation.activation!r} jumps or has no known bound of its slope; "
                         "bounded_slope(f, lower=..., upper=...) has"
@@ -98,7 +98,6 @@ def local_lipschitz_bound(
     size = jnp.maximum(jnp.abs(lower), jnp.abs(upper))
     if norm == "linf":
         return jnp.max(jnp.sum(size, axis=0)) * few
-    centre = 0.5 * lower + 0.5 * upper
-    radius = jnp.maximum(upper - centre, centre - lower) * (1 + 4 * float(jnp.finfo(lower.dtype).eps))
+    centre, radius = centred(Interval(lower, upper))
     apart = spectral_norm(centre) + spectral_norm(radius)
     return jnp.minimum(apart, spectral_norm(size)) * few

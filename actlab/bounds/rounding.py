@@ -15,10 +15,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from actlab.activations.definition import aligned
 from actlab.bounds.errors import UnsupportedLayerError
 
 EVALUATION = 4
-"""An activation's computed value is taken to be within so many eps of the value at an argument that is as near to x."""
+"""A computed f(x) is taken to be f at a point within so many eps of x, itself within so many eps, relative errors."""
 
 
 def growth(terms: int, dtype: Any) -> float:
@@ -44,7 +45,7 @@ def least(terms: int, dtype: Any, *sizes: Any) -> Any:
 def slack_of_value(value: Float[Array, "*s"], x: Float[Array, "*s"], lipschitz: Any) -> Float[Array, "*s"]:
     """How far a computed f(x) may be from f(x): a few roundings of the value, and of the argument before it."""
     info = jnp.finfo(value.dtype)
-    moved = jnp.abs(x) * jnp.asarray(lipschitz, value.dtype)
+    moved = jnp.abs(x) * aligned(lipschitz, value)
     return jax.lax.stop_gradient(float(info.eps) * EVALUATION * (jnp.abs(value) + moved) + 8 * float(info.tiny))
 
 

@@ -23,7 +23,8 @@ from jaxtyping import Array
 from actlab.bounds.rounding import full_precision
 
 SQUARINGS = 12
-"""Of a traced matrix: the bound is at most rank^(1/8192) too large; one of numbers gets as many as float64 can show."""
+"""Of a traced matrix: its bound is at most a factor of rank^(1/16384) too large. A concrete one gets as many as float64
+can show."""
 
 
 def spectral_norm(matrix: Any, squarings: int | None = None) -> Any:

@@ -105,8 +105,7 @@ class _Builder:
             called = eqn.params.get("name") or name
             return self.interpret(getattr(inner, "jaxpr", inner), consts, values, str(called))
         if not any(map(is_data, values)):
-            params = dict(eqn.params)
-            out = eqn.primitive.bind(*values, **params)
+            out = eqn.primitive.bind(*values, **eqn.params)
             return list(out) if eqn.primitive.multiple_results else [out]
         if name in ("name", "stop_gradient", "optimization_barrier", "copy", "copy_p", "sharding_constraint"):
             return values

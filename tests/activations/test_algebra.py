@@ -139,7 +139,8 @@ def test_surrogates_and_standing_pass_through() -> None:
 def test_refusals() -> None:
     with pytest.raises(ValueError, match="compose needs at least one"):
         al.compose()
-    with pytest.raises(ValueError, match=r"weight = 1.5 is outside \[0, 1\]"):
-        al.mix(al.relu, al.tanh, weight=1.5)
+    for weight in (1.5, np.float32(1.5), jnp.asarray([0.5, 1.5])):
+        with pytest.raises(ValueError, match=r"weight = .*1.5.* is outside \[0, 1\]"):
+            al.mix(al.relu, al.tanh, weight=weight)
     with pytest.raises(TypeError, match="input_scale and input_shift need an inner"):
         al.affine(input_scale=2.0)

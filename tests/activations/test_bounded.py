@@ -105,6 +105,12 @@ TRAINED = {
 }
 
 
+def test_one_lower_end_of_many_may_be_zero():
+    head = al.capped_positive(upper=3.0, lower=np.array([0.0, 0.1]))
+    np.testing.assert_allclose(head(jnp.full((2,), -100.0)), [0.0, 0.1])
+    assert np.all(np.asarray(jax.tree.map(lambda v: v - 50.0, head.unconstrained()).constrained().lower) >= 0)
+
+
 @pytest.mark.parametrize("name", TRAINED)
 def test_unconstrained_leaves_come_back(name):
     act = TRAINED[name]

@@ -52,11 +52,14 @@ def test_says_what_is_there_instead(file: Path, what: str, message: str) -> None
         al.resolve(what.format(file=file))
 
 
-def test_a_broken_file_is_named(tmp_path: Path) -> None:
-    broken = tmp_path / "broken.py"
+def test_a_broken_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = tmp_path / "broken_of_mine.py"
     broken.write_text("def f(x) return x")
-    with pytest.raises(al.ActivationLookupError, match="broken.py cannot be loaded: SyntaxError"):
+    with pytest.raises(al.ActivationLookupError, match="broken_of_mine.py cannot be loaded: SyntaxError"):
         al.resolve(f"{broken}:f")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(al.ActivationLookupError, match="broken_of_mine cannot be loaded: SyntaxError"):
+        al.resolve("broken_of_mine:f")
 
 
 @pytest.mark.parametrize(

@@ -115,3 +115,10 @@ def test_sixteen_bits_are_finite():
         for name, values in run(x).items():
             for value in values:
                 assert np.isfinite(np.asarray(value, np.float32)).all(), name
+
+
+def test_trained_leaves_of_both_parts_stay_in_their_domains():
+    act = al.softplus(beta=2.0).with_surrogate(S.fast_sigmoid(beta=3.0))
+    np.testing.assert_allclose(jax.tree.leaves(act.unconstrained().constrained()), [2.0, 3.0], rtol=1e-6)
+    moved = jax.tree.map(lambda leaf: leaf - 20.0, act.unconstrained()).constrained()
+    assert all(leaf > 0 for leaf in jax.tree.leaves(moved))

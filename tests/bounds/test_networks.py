@@ -200,6 +200,33 @@ def test_radii_hold_against_all_classes():
     assert radii(order[0]) == (0, 0)
 
 
+def test_a_network_without_slope_or_margin_has_radius_zero():
+    net = network(lambda x: al.tanh(x) @ jnp.zeros((2, 3)), (2,))
+    assert lipschitz_radius(net, jnp.ones(2), margins(0, 3)) == 0
+    assert curvature_radius(net, jnp.ones(2), margins(0, 3)) == 0
+
+
+@pytest.mark.parametrize("array", [np.asarray, jnp.asarray])
+@pytest.mark.parametrize("name", ["prelu", "softplus", "swish"])
+def test_a_parameter_of_each_channel_is_its_channels_own(name, array):
+    values = {"prelu": "alpha", "softplus": "beta", "swish": "beta"}
+    both = al.get(name)(**{values[name]: array(np.array([0.2, 1.5], np.float32))})
+    x = Interval(jnp.asarray([-1.0, -2.0]), jnp.asarray([1.5, 0.5]))
+    joint = network(both, (2,))
+    for bounds in (interval_bounds, linear_bounds):
+        found = bounds(joint, x)
+        for k, value in enumerate((0.2, 1.5)):
+            alone = network(al.get(name)(**{values[name]: value}), (1,))
+            own = bounds(alone, Interval(x.lower[k : k + 1], x.upper[k : k + 1]))
+            np.testing.assert_allclose([found.lower[k], found.upper[k]], [own.lower[0], own.upper[0]], atol=1e-5)
+    slopes = jacobian_bounds(joint, x)
+    assert np.all(np.asarray(slopes.lower) <= np.diag(both.slope(x.lower)))
+    assert np.all(np.asarray(slopes.upper) >= np.diag(both.slope(x.upper)))
+    assert lipschitz_bound(joint, "linf") < 1.7
+    if name != "prelu":
+        assert np.all(np.isfinite(hessian_bound(joint, jnp.ones((1, 2)))))
+
+
 class Normalized(nnx.Module):
     def __init__(self, rngs):
         self.norm = nnx.LayerNorm(4, rngs=rngs)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from actlab.activations.between import aligned
+from actlab.activations.definition import aligned
 from actlab.systems.spiking.lif import LIF, carried, emitted, input_gain
 from actlab.systems.spiking.surrogates import SpikingError
 

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float
 
-from actlab.activations.between import aligned
+from actlab.activations.definition import aligned
 from actlab.dynamics import linear_recurrence, unrolling
 from actlab.systems.spiking.surrogates import SpikingError, Surrogate, spike, surrogate
 

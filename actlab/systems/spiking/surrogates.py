@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 
 import actlab.activations as al
 from actlab.activations import Activation, Facts
-from actlab.activations.between import aligned
+from actlab.activations.definition import aligned
 
 Formula = Callable[[Array, Any], Array]
 

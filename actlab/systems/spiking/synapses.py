@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from actlab.activations.between import aligned
+from actlab.activations.definition import aligned
 from actlab.dynamics import linear_recurrence
 from actlab.systems.spiking.surrogates import SpikingError
 
