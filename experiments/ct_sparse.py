@@ -54,6 +54,7 @@ class Config:
         seeds: how many.
         strengths: of our prior.
         widths: of our prior (`log_tv`), typical attenuations: the wider, the nearer to TV.
+        turned: whether our prior's differences are taken in all directions.
         tv_strengths: of TV, mm.
         steps: of our search.
         rate: its learning rate at the start, in units of the activation's input.
@@ -72,6 +73,7 @@ class Config:
     seeds: Annotated[int, Field(ge=1)] = 5
     strengths: tuple[float, ...] = (2.0, 3.0, 5.0, 7.0, 10.0)
     widths: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)] = (0.1, 0.3, 1.0)
+    turned: bool = True
     tv_strengths: tuple[float, ...] = (0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1)
     steps: Annotated[int, Field(ge=1)] = 400
     rate: Annotated[float, Field(gt=0)] = 0.02
@@ -147,7 +149,7 @@ def _methods(activation: Activation, config: Config) -> list[list[Method]]:
     """Each method, ours once for each shape of the prior."""
     ours = []
     for width in config.widths:
-        recipe = Recipe(steps=config.steps, learning_rate=config.rate, prior=log_tv(0.01, width))
+        recipe = Recipe(steps=config.steps, learning_rate=config.rate, prior=log_tv(0.01, width, turned=config.turned))
         method = poisson_map(activation, config.strengths, recipe, unit=WATER, name=OURS)
         ours.append(replace(method, settings=tuple(f"{s:g}, width {width:g}" for s in config.strengths)))
     return [[fbp()], [sirt_clipped()], [sart_clipped()], [tv(config.tv_strengths, config.tv_steps)], ours]

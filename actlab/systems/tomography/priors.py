@@ -20,17 +20,32 @@ def smoothed_tv(epsilon: float = 0.02) -> Prior:
     return lambda image: jnp.sum(jnp.sqrt(squared_gradient(image) + epsilon**2) - epsilon, axis=(-2, -1))
 
 
-def log_tv(epsilon: float = 0.02, width: float = 0.1) -> Prior:
+def log_tv(epsilon: float = 0.02, width: float = 0.1, *, turned: bool = False) -> Prior:
     """Sum of width log(1 + |grad x| / width), smoothed: small steps cost as in TV, large ones hardly more; not convex.
 
     An edge costs only the logarithm of its height, so flat regions are kept flat without lowering what stands out.
 
-    Source: Candes, Wakin & Boyd 2008, J. Fourier Anal. Appl. 14:877, eq. 2.10 (what reweighted TV minimizes).
+    Args:
+        epsilon: below which a step is rounded off.
+        width: the wider, the nearer to TV.
+        turned: the mean over the pairs of differences at right angles, four along the axes and two along the diagonals,
+            in place of the one pair down and right: the price of an edge hangs less on its direction.
+
+    Source: Candes, Wakin & Boyd 2008, J. Fourier Anal. Appl. 14:877, eq. 2.10 (what reweighted TV minimizes); Condat
+    2017, SIAM J. Imaging Sci. 10:1258, section 2 (how the forward differences of TV prefer directions).
     """
 
-    def prior(image: Array) -> Array:
-        length = jnp.sqrt(squared_gradient(image) + epsilon**2) - epsilon
+    def price(squares: Array) -> Array:
+        length = jnp.sqrt(squares + epsilon**2) - epsilon
         return width * jnp.sum(jnp.log1p(length / width), axis=(-2, -1))
+
+    def prior(image: Array) -> Array:
+        if not turned:
+            return price(squared_gradient(image))
+        upright = [image, image[..., ::-1, :], image[..., ::-1], image[..., ::-1, ::-1]]
+        along = jnp.stack([price(squared_gradient(i)) for i in upright])
+        across = jnp.stack([price(_squared_diagonals(i)) for i in upright[:2]])
+        return (jnp.mean(along, axis=0) + jnp.mean(across, axis=0)) / 2
 
     return prior
 
@@ -45,3 +60,9 @@ def squared_gradient(image: Float[Array, "*batch rows columns"]) -> Float[Array,
     down = jnp.diff(image, axis=-2, append=image[..., -1:, :])
     right = jnp.diff(image, axis=-1, append=image[..., :, -1:])
     return jnp.square(down) + jnp.square(right)
+
+
+def _squared_diagonals(image: Array) -> Array:
+    """As `squared_gradient`, from the pixel of the row above on the left and on the right; without the border."""
+    here, above = image[..., 1:, 1:-1], image[..., :-1, :]
+    return (jnp.square(here - above[..., :-2]) + jnp.square(here - above[..., 2:])) / 2
