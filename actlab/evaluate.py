@@ -14,7 +14,8 @@ import numpy as np
 
 from actlab import systems
 from actlab.activations import Activation, FactError
-from actlab.kept_evaluations import KeptEvaluations, evaluation_key
+from actlab.config import ConfigError
+from actlab.kept_evaluations import KeptEvaluations, evaluation_key, identity_of
 from actlab.measurement import Evaluation, System
 from actlab.proved_facts import ProvedFacts, prove_facts
 from actlab.report import Profile, Results, RunInfo, SystemResults, describe
@@ -87,13 +88,13 @@ def evaluate(
     """
     if workers < 1:
         raise ValueError(f"evaluate: workers = {workers} must be at least 1")
+    refuse_namesakes([*subjects, *baselines])
     activations, profiles = [], []
     for number, activation in enumerate((*subjects, *baselines)):
         started("proof", activation.name)
         known = prove_facts(activation)
         activations.append(known.activation)
         profiles.append(_profile(activation, known, number < len(subjects), certificates))
-    results = Results(tuple(profiles), (), run)  # two activations of one name are refused before anything is evaluated
     plan = [systems.load(name) for name in names]
     course = _Course(plan, activations, tuple(seeds), kept, keep_going, started, finished, workers)
     if workers == 1:
@@ -107,7 +108,18 @@ def evaluate(
         finally:
             course.stop()  # no evaluation is begun after an error or Ctrl-C
             pool.shutdown(wait=False, cancel_futures=True)
-    return replace(results, systems=tuple(course.results(system) for system in plan))
+    return Results(tuple(profiles), tuple(course.results(system) for system in plan), run)
+
+
+def refuse_namesakes(activations: Sequence[Activation]) -> None:
+    """Before anything is proved or evaluated: results could not tell them apart.
+
+    Raises:
+        ConfigError: two activations of one name.
+    """
+    names = [a.name for a in activations]
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise ConfigError(f"two activations are called {twice[0]!r}; give each a name of its own")
 
 
 class _Course:
@@ -130,6 +142,9 @@ class _Course:
         self._subjects = (None, *activations)
         self._seeds, self._kept, self._keep_going = seeds, kept, keep_going
         self._started, self._finished, self._workers = started, finished, workers
+        # Once an activation, not once a system; never where nothing is kept.
+        identities = {a.name: identity_of(a) for a in activations} if kept != NOTHING_KEPT else {}
+        self._identities = {"references": "", **identities}
         devices = jax.local_devices() if workers > 1 else []
         devices = devices if len(devices) > 1 else [None]  # None: JAX's own choice
         self._device = {system.name: devices[i % len(devices)] for i, system in enumerate(plan)}
@@ -148,7 +163,8 @@ class _Course:
                 self._started(system.name, label)
             begin = time.perf_counter()
             with jax.default_device(self._device[system.name]):
-                evaluation, reused = _reuse_or_run(system, activation, self._seeds, self._kept, self._keep_going)
+                key = evaluation_key(system, self._identities.get(label, ""), self._seeds)
+                evaluation, reused = _reuse_or_run(system, activation, self._seeds, self._kept, key, self._keep_going)
             seconds = time.perf_counter() - begin
             with self._lock:
                 if not reused and activation is not None:
@@ -206,9 +222,13 @@ def file_name(name: str) -> str:
 
 
 def _reuse_or_run(
-    system: System, activation: Activation | None, seeds: tuple[int, ...], kept: KeptEvaluations, keep_going: bool
+    system: System,
+    activation: Activation | None,
+    seeds: tuple[int, ...],
+    kept: KeptEvaluations,
+    key: str,
+    keep_going: bool,
 ) -> tuple[Evaluation, bool]:
-    key = evaluation_key(system, activation, seeds)
     if (found := kept.find(key)) is not None:
         return found, True
     try:

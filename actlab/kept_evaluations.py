@@ -96,16 +96,26 @@ def _write(file: Path, evaluation: Evaluation) -> None:
     write_whole(file, encode_evaluation(evaluation))
 
 
-def evaluation_key(system: System, activation: Activation | None, seeds: Sequence[int]) -> str:
-    """The file name of an evaluation: its system and a digest of everything that it depends on."""
-    parts = [*_place(), system.name, repr(tuple(seeds))]
-    if activation is not None:
-        points = jnp.asarray(_POINTS, jnp.float32)
-        values = np.stack([np.asarray(activation(points)), np.asarray(activation.slope(points))])
-        program = _ADDRESS.sub("0x", str(jax.make_jaxpr(activation)(points)))
-        parts += [activation.name, json.dumps(activation.facts.as_json()), program, values.tobytes().hex()]
+def evaluation_key(system: System, identity: str, seeds: Sequence[int]) -> str:
+    """The file name of an evaluation: its system and a digest of everything that it depends on.
+
+    Args:
+        system: by its name; its code is part of the package.
+        identity: `identity_of` the activation, empty for the references.
+        seeds: of the evaluation.
+    """
+    parts = [*_place(), system.name, repr(tuple(seeds)), identity]
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
     return f"{system.name}-{digest}.json"
+
+
+def identity_of(activation: Activation) -> str:
+    """A digest of what an activation is: its name, facts, program, and values and slopes at many points."""
+    points = jnp.asarray(_POINTS, jnp.float32)
+    values = np.stack([np.asarray(activation(points)), np.asarray(activation.slope(points))])
+    program = _ADDRESS.sub("0x", str(jax.make_jaxpr(activation)(points)))
+    parts = [activation.name, json.dumps(activation.facts.as_json()), program, values.tobytes().hex()]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def _place() -> list[str]:

@@ -12,8 +12,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from pydantic import Field
 
@@ -22,6 +20,7 @@ from actlab.data.embedded_graphs import load_graph
 from actlab.measurement import Claim, Curve, Measurement
 from actlab.systems.oversmoothing.model import Mapping, Recipe, Trained, train
 from actlab.systems.oversmoothing.problem import Problem
+from actlab.training import seed_keys
 
 TUNING = 10_000
 """The first of the tuning seeds; the reported ones are below."""
@@ -93,7 +92,7 @@ def _train(
     folder: Path | None,
     report: Callable[[str], None],
 ) -> Trained:
-    keys, activation = jnp.stack([jax.random.key(s) for s in seeds]), al.as_activation(config.activation)
+    keys, activation = seed_keys(seeds), al.as_activation(config.activation)
     return train(problem, activation, recipe, keys, mapping=config.mapping, report=report, folder=folder)
 
 

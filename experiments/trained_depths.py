@@ -24,6 +24,7 @@ from actlab.nets.graph import operator_for
 from actlab.systems.oversmoothing.measure import dirichlet_energy, effective_rank, rank_one_distance
 from actlab.systems.oversmoothing.model import Mapping, Recipe, Start, Trained, train
 from actlab.systems.oversmoothing.problem import Problem
+from actlab.training import seed_keys
 
 MEASURES = ("test accuracy", "Dirichlet energy", "effective rank", "distance to rank one")
 
@@ -88,7 +89,7 @@ def _by_depth(
     problem: Problem, start: Start, seeds: tuple[int, ...], config: Config, report: Callable[[str], None]
 ) -> np.ndarray:
     """Shape (seeds, depths, measures)."""
-    keys, values = jnp.stack([jax.random.key(s) for s in seeds]), []
+    keys, values = seed_keys(seeds), []
     for depth in config.depths:
         recipe = replace(config.recipe, depth=depth, start=start)
         trained = train(problem, al.as_activation(config.activation), recipe, keys, mapping=config.mapping)

@@ -13,7 +13,7 @@ from rich.console import Console
 from actlab import systems
 from actlab.activations import Activation, resolve
 from actlab.config import ConfigError
-from actlab.evaluate import evaluate, file_name
+from actlab.evaluate import evaluate, file_name, refuse_namesakes
 from actlab.kept_evaluations import KeptEvaluations
 from actlab.report import Results, run_info, summary_table, write_report
 from actlab.training import enable_compilation_cache, run_folder, user_cache
@@ -34,7 +34,7 @@ def main(arguments: argparse.Namespace) -> int:
     subjects = [resolve(name) for name in arguments.activations]
     taken = {a.name for a in subjects}
     baselines = [a for a in map(resolve, _names(arguments.against)) if a.name not in taken]
-    _refuse_namesakes([*subjects, *baselines])
+    refuse_namesakes([*subjects, *baselines])
     names = _systems(arguments.systems)
     if arguments.seeds < 2:
         raise ConfigError(f"--seeds {arguments.seeds}: an interval needs at least 2 seeds")
@@ -82,13 +82,6 @@ def _evaluate(
             started=progress.started,
             finished=progress.finished,
         )
-
-
-def _refuse_namesakes(activations: list[Activation]) -> None:
-    """Before anything is evaluated: results could not tell them apart."""
-    names = [a.name for a in activations]
-    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
-        raise ConfigError(f"two activations are called {twice[0]!r}; give each a name of its own")
 
 
 def _names(text: str | None) -> list[str]:

@@ -62,13 +62,13 @@ def in_chunks(
         if agreed(int(checkpoints.latest() is not None)):
             state = checkpoints.restore(laid(state))
             state = gathered(state, mesh) if several() else state
-        cadence, stop = Cadence(save_seconds), preemption.asked()
-        while active(state) and not stop:
+        cadence, stop, left = Cadence(save_seconds), preemption.asked(), active(state)
+        while left and not stop:
             state = advance(state)
-            stop = preemption.asked()
-            if cadence.due() or stop or not active(state):
+            stop, left = preemption.asked(), active(state)
+            if cadence.due() or stop or not left:
                 checkpoints.save(steps(state), laid(state))
-        if stop and active(state):
+        if stop and left:
             checkpoints.wait()
             raise stopped(steps(state))
     return state
