@@ -19,19 +19,7 @@ from actlab.systems.spiking.laws import (
     largest_factor,
     limit_moments,
 )
-from actlab.systems.spiking.lif import (
-    LIF,
-    RESETS,
-    Parallel,
-    carried,
-    carried_slope,
-    emitted,
-    lif,
-    parallel_potentials,
-    potentials,
-    run,
-    weighted_spikes,
-)
+from actlab.systems.spiking.lif import LIF, RESETS, carried, carried_slope, emitted, run
 from actlab.systems.spiking.losses import (
     activity_penalty,
     count_loss,
@@ -40,6 +28,7 @@ from actlab.systems.spiking.losses import (
     max_over_time_loss,
 )
 from actlab.systems.spiking.model import Activity, Recipe, SpikingNet, accuracy, train_classifier
+from actlab.systems.spiking.potentials import Parallel, lif, parallel_potentials, potentials, weighted_spikes
 from actlab.systems.spiking.randman import Randman, randman
 from actlab.systems.spiking.reading import surrogate_of
 from actlab.systems.spiking.surrogates import (

@@ -15,8 +15,9 @@ from actlab.activations import Activation
 from actlab.measurement import Curve, Evaluation, Measurement, System
 from actlab.systems.spiking.contest import Outcome, Task, control_of_seed, sweep_of_seed
 from actlab.systems.spiking.laws import critical_beta, gaussian_moments, largest_factor, limit_moments
-from actlab.systems.spiking.lif import LIF, carried_slope, potentials
+from actlab.systems.spiking.lif import LIF, carried_slope
 from actlab.systems.spiking.model import Recipe
+from actlab.systems.spiking.potentials import potentials
 from actlab.systems.spiking.reading import surrogate_of
 from actlab.systems.spiking.surrogates import Surrogate, surrogate
 from actlab.training import ensemble

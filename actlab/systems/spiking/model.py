@@ -13,7 +13,8 @@ from flax import nnx
 from jaxtyping import Array, Float, Int, Key
 
 from actlab.systems.spiking.encoding import raster
-from actlab.systems.spiking.lif import LIF, emitted, lif, run, weighted_spikes
+from actlab.systems.spiking.lif import LIF, emitted, run
+from actlab.systems.spiking.potentials import lif, weighted_spikes
 from actlab.systems.spiking.surrogates import SpikingError
 from actlab.systems.spiking.synapses import (
     exponential_synapse,
