@@ -47,8 +47,9 @@ def test_softmax_keeps_every_pair_and_entmax_does_not():
 
 @pytest.mark.exhaustive
 def test_references_are_other_attentions_of_the_same_measures():
-    small = Settings(TINY.task, Recipe(width=8, heads=1, convolution=0, batch=4, steps=2), rows=8, judged=4)
-    measured = references((0,), small, ("softmax", "entmax-1.5")).measurements
+    recipe = Recipe(width=8, heads=1, convolution=0, batch=4, steps=2)
+    small = Settings(TINY.task, recipe, rows=8, judged=4, mixers=("softmax", "entmax-1.5"))
+    measured = references((0,), small).measurements
     assert {m.activation for m in measured} == {"softmax attention", "entmax-1.5 attention"}
     kept = {m.activation: m.mean for m in measured if m.name == "pairs kept"}
     assert kept["softmax attention"] == pytest.approx(100)
