@@ -32,6 +32,19 @@ def test_a_relu_gate_recalls_keeps_few_pairs_and_skips_without_changing_a_bit():
     assert all(m.seeds == (0, 1) and np.isfinite(m.values).all() for m in by_name.values())
 
 
+@pytest.mark.parametrize(
+    ("which", "options", "match"),
+    [
+        ("softmax", {"skip": "bounds"}, "skip = 'bounds' is no option here: attention 'softmax' has no options"),
+        ("entmax-1.5", {"trained": False}, "trained = False is no option here"),
+        (Gate(al.gelu, 1.0, 0.5, 0.67), {"tile": 8}, "tile = 8 is no option here: a gate takes skip, scale, block, tr"),
+    ],
+)
+def test_options_that_an_attention_does_not_take_are_refused(which, options, match):
+    with pytest.raises(ValueError, match=match):
+        transformer(jax.random.key(0), which, 10, TINY.recipe, **options)
+
+
 def test_softmax_keeps_every_pair_and_entmax_does_not():
     batch = Drawn.of(TINY.task, jax.random.key(0), 8)
 
