@@ -61,6 +61,21 @@ def test_nothing_fires_where_no_reaction_can():
     np.testing.assert_array_equal(runs.firings, 3)
 
 
+@pytest.mark.parametrize("block", [1, 16])
+def test_dense_records_are_one_poisson_path(block):
+    """Many recording times within a block of steps: counts of births at all of them, the first one at 0."""
+    births, times = Reactions(({"P": 1},), lambda counts: [3.0 + 0 * counts["P"]]), jnp.linspace(0.0, 2.0, 41)
+    runs = jax.jit(lambda k: ssa(k, births, {"P": 5}, times, 4000, block=block))(jax.random.key(3))
+    counts = np.asarray(runs.counts["P"]) - 5
+    np.testing.assert_array_equal(counts[0], 0)
+    steps = np.diff(counts, axis=0)
+    assert steps.min() == 0  # births alone
+    np.testing.assert_array_equal(counts[-1], runs.firings)
+    assert poisson_p_value(counts[-1], 6.0) > 0.01
+    assert poisson_p_value(steps.reshape(-1), 3.0 * 0.05) > 0.01  # independent increments, each as long as the others
+    assert abs(np.corrcoef(steps[:-1].reshape(-1), steps[1:].reshape(-1))[0, 1]) < 0.01
+
+
 def test_parameters_may_differ_from_run_to_run():
     births = jnp.repeat(jnp.asarray([2.0, 20.0]), 4000)
     runs = jax.jit(lambda k: ssa(k, birth_death(births), {"P": 0}, jnp.asarray([8.0]), 8000))(jax.random.key(1))
