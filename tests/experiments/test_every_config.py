@@ -16,14 +16,17 @@ SMALL = {
     "continual/split_digits.toml": (
         "steps=3", "seeds=2", "scenarios=['class']", "methods=['naive']", "renewing=[]", "compared=[]",
     ),
-    "outliers/friedman1.toml": ("steps=10", "fractions=[0.2]", "baselines=false", "seeds=2"),
-    "oversmoothing/digits.toml": ("seeds=2",),
+    "outliers/friedman1.toml": ("steps=10", "fractions=[0.2]", "errors_at_most=[9.0]", "baselines=false", "seeds=2"),
+    "oversmoothing/digits.toml": (
+        "data=karate", "law_activations=['tanh']", "activations=['tanh']", "depths=[2]", "seeds=2",
+    ),
     "oversmoothing/gcn2.toml": ("data=karate", "recipe.epochs=3", "seeds=2"),
     "oversmoothing/trained_depths.toml": ("data=karate", "recipe.epochs=3", "depths=[2, 3]", "seeds=2"),
     "robustness/digits_activations.toml": ("activations=['sigmoid', 'relu']", "steps=5", "attack_steps=2", "seeds=2"),
-    "spiking/randman.toml": ("samples=20", "steps=3", "betas=[10.0]", "seeds=2", "classes=3"),
+    "spiking/randman.toml": ("samples=40", "steps=3", "betas=[10.0]", "seeds=2", "classes=3"),
     "tomography/networks.toml": (
-        "edge=16", "views=8", "seeds=2", "steps=2", "learned_steps=2", "tv_strengths=[0.02]", "strengths=[3.0]",
+        "edge=16", "views=8", "seeds=2", "steps=20", "phantoms=2", "training_steps=2", "batch=2", "width=4",
+        "channels=4", "tv_strengths=[0.02]", "strengths=[3.0]",
     ),
 }  # fmt: skip
 
