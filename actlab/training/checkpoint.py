@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import PyTree
 
 from actlab.training.folder import RunFolderError
+from actlab.training.keys import as_key_of, without_key
 from actlab.training.manifest import DamageError, Manifest, read_manifest, seal, verified
 from actlab.training.processes import agreed, first
 
@@ -113,7 +114,7 @@ class Checkpoints:
         except Exception as error:  # TensorStore and Orbax raise many kinds, with dumps of many lines
             raise CheckpointError(f"checkpoint {path} cannot be read ({_first_line(error)})") from error
         originals = jax.tree.leaves(like)
-        restored = [_as_key_of(old, leaves[name]) for old, name in zip(originals, wanted, strict=True)]
+        restored = [as_key_of(old, leaves[name]) for old, name in zip(originals, wanted, strict=True)]
         return jax.tree.unflatten(jax.tree.structure(like), restored)
 
     def wait(self) -> None:
@@ -280,20 +281,8 @@ def _first_line(error: Exception) -> str:
 
 def _named(tree: PyTree) -> dict[str, jax.Array]:
     """The arrays of a pytree by their paths, PRNG keys as the integers that they are."""
-    leaves = jax.tree.leaves_with_path(tree)
-    return {jax.tree_util.keystr(path, simple=True, separator="."): _without_key(leaf) for path, leaf in leaves}
-
-
-def _without_key(leaf: Any) -> jax.Array:
-    return jax.random.key_data(leaf) if _is_key(leaf) else jnp.asarray(leaf)
-
-
-def _as_key_of(original: Any, leaf: jax.Array) -> jax.Array:
-    return jax.random.wrap_key_data(leaf, impl=jax.random.key_impl(original)) if _is_key(original) else leaf
-
-
-def _is_key(leaf: Any) -> bool:
-    return jnp.issubdtype(jnp.result_type(leaf), jax.dtypes.prng_key)
+    leaves = [(path, jnp.asarray(without_key(leaf))) for path, leaf in jax.tree.leaves_with_path(tree)]
+    return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
 
 
 def _form(leaf: Any) -> str:
