@@ -35,7 +35,7 @@ from actlab.systems.robustness import (
     spared,
     trained_net,
 )
-from actlab.systems.robustness.contest import digit_images
+from actlab.systems.robustness.arm import digit_images
 from actlab.training import train
 
 FIGURE = "certified and attacked accuracy against the radius"

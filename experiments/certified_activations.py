@@ -17,7 +17,7 @@ from pydantic import Field
 
 from actlab.measurement import Better, Claim, Curve, Measurement
 from actlab.systems.robustness import Attack, activation_of
-from actlab.systems.robustness.contest import Outcome, contest
+from actlab.systems.robustness.arm import Outcome, outcome_of
 from actlab.systems.robustness.evaluation import BALL, BOX, PLAIN, Settings
 
 SOURCE = "Tsuzuku et al. 2018, arXiv:1802.04034: radius = margin / (sqrt(2) L)"
@@ -59,7 +59,7 @@ def run(
     seeds, outcomes = tuple(range(config.seeds)), {}
     for name in config.activations:
         for way, arm in settings.arms().items():
-            o = contest(activation_of(name), arm, seeds, settings.attack)
+            o = outcome_of(activation_of(name), arm, seeds, settings.attack)
             outcomes[way, name] = o
             at = arm.radii.index(settings.judged(way))
             report(

@@ -27,10 +27,10 @@ from actlab.data import Slice, load_dicom_slice
 from actlab.data.scans import slice_of_pydicom
 from actlab.measurement import Claim, Curve, Figure, Heatmap, Measurement
 from actlab.systems.tomography import WATER, Geometry, attenuation, parallel_beam, project, require_nonnegative
-from actlab.systems.tomography.contest import choose, poisson_map, sart_clipped, tv
 from actlab.systems.tomography.counts import Exposure, simulate
 from actlab.systems.tomography.evaluation import LINEAR, negative_marks
 from actlab.systems.tomography.image_quality import negative_share, psnr, ssim
+from actlab.systems.tomography.methods import choose, poisson_map, sart_clipped, tv
 from actlab.systems.tomography.model import (
     DeepImagePrior,
     LearnedPrimalDual,

@@ -28,10 +28,10 @@ from actlab.systems.tomography import (
     shepp_logan,
     simulate,
 )
-from actlab.systems.tomography.contest import Method, fbp, poisson_map, sart_clipped, sirt_clipped, tv
 from actlab.systems.tomography.evaluation import negative_marks
 from actlab.systems.tomography.geometry import Geometry
 from actlab.systems.tomography.image_quality import negative_share, psnr, ssim
+from actlab.systems.tomography.methods import Method, fbp, poisson_map, sart_clipped, sirt_clipped, tv
 from actlab.systems.tomography.phantoms import Phantom
 from actlab.systems.tomography.posterior import Recipe
 from actlab.systems.tomography.priors import log_tv

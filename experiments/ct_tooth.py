@@ -32,7 +32,9 @@ from actlab.systems.tomography.calibration import (
     exposure_of_frames,
     photons_per_count,
 )
-from actlab.systems.tomography.contest import (
+from actlab.systems.tomography.evaluation import negative_marks
+from actlab.systems.tomography.image_quality import negative_share
+from actlab.systems.tomography.methods import (
     choose,
     fbp,
     poisson_map,
@@ -41,8 +43,6 @@ from actlab.systems.tomography.contest import (
     sirt_clipped,
     tv,
 )
-from actlab.systems.tomography.evaluation import negative_marks
-from actlab.systems.tomography.image_quality import negative_share
 from actlab.systems.tomography.posterior import Recipe, typical_attenuation
 from actlab.systems.tomography.priors import log_tv, smoothed_tv
 

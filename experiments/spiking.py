@@ -20,7 +20,7 @@ from pydantic import Field
 
 from actlab.measurement import Claim, Curve, Figure, Measurement
 from actlab.systems.spiking import LIF, critical_beta, surrogate
-from actlab.systems.spiking.contest import Task, control_of_seed, sweep_of_seed
+from actlab.systems.spiking.contest import Task, contest, control
 from actlab.training import over_devices
 
 DETACHED, ATTACHED, CONTROL = "detached reset", "attached reset", "rates only"
@@ -72,11 +72,11 @@ def run(
 
     report(f"{2 * len(config.betas) * len(seeds)} nets in one program, and {len(seeds)} of the control")
     betas = jnp.asarray(config.betas, jnp.float32)
-    found = over_devices(lambda k: sweep_of_seed(k, neuron, betas, jnp.asarray([0.0, 1.0]), task))(keys)
+    found = over_devices(contest(neuron, betas, jnp.asarray([0.0, 1.0]), task))(keys)
     right = 100 * np.asarray(found.accuracy, np.float64)
     for name, values in zip((DETACHED, ATTACHED), right.transpose(2, 0, 1), strict=True):
         report(f"{name}: " + "  ".join(f"{b:g}: {v:.1f}" for b, v in zip(config.betas, values.mean(0), strict=True)))
-    chance = 100 * np.asarray(over_devices(lambda k: control_of_seed(k, neuron(10.0, 0.0), task))(keys), np.float64)
+    chance = 100 * np.asarray(over_devices(control(neuron(10.0, 0.0), task))(keys).accuracy, np.float64)
     report(f"{CONTROL}: {chance.mean():.1f}")
     return _measurements(right, chance, config, seeds), _claims(right, chance, config, seeds), _curves(right, config)
 

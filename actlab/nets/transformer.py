@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
@@ -114,8 +114,10 @@ class SelfAttention(nnx.Module):
             rngs: its `params` stream.
 
         Raises:
-            ValueError: heads or groups that do not divide.
+            ValueError: heads or groups that do not divide, or an unknown position.
         """
+        if position not in get_args(Position):
+            raise ValueError(f"SelfAttention: position = {position!r}; known: {', '.join(get_args(Position))}")
         if width % (2 * heads) or heads % groups:
             raise ValueError(
                 f"SelfAttention: width = {width} must be a multiple of 2 * heads = {2 * heads}, and heads = {heads} "

@@ -15,7 +15,7 @@ from actlab.activations import Activation, Elementary, Facts
 from actlab.activations.interval import Interval
 from actlab.activations.lookup import as_activation
 from actlab.proofs.certificate import Certificate, Claims
-from actlab.proofs.conclusions import Seams, monotone, seams
+from actlab.proofs.conclusions import Seams, holes, monotone, seams
 from actlab.proofs.enclosure import Evaluator
 from actlab.proofs.ends import FloatEnds
 from actlab.proofs.errors import UndefinedError
@@ -74,6 +74,9 @@ def prove(
             found = search(evaluator, lower, upper, known=again, **options)
         boxes, best = found.boxes, found.best
         _refuse_undefined(activation, program, boxes, (lower, upper))
+        if places := holes(evaluator, boxes):
+            where = ", ".join(f"{x:.6g}" for x in places[:4])
+            raise UndefinedError(f"{activation.name} is not defined at x = {where}, a single point of the domain")
         joined = seams(evaluator, boxes)
         claims, notes = _claims(boxes, best, joined, order, tolerance, widened=domain is None)
     return Certificate(

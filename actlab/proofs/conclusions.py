@@ -48,15 +48,17 @@ class Seam:
     """The formula is the same on both sides, and smooth."""
     agree: int = 3
     """The highest derivative up to which both sides are known to be finite, and not seen to differ."""
+    of_value: bool = False
+    """An end of the domain, where the value meets a limit and the derivatives meet nothing."""
 
 
 def seams(evaluator: Evaluator, boxes: Boxes) -> Seams:
     """Examines each edge where a branch turns, and each box in which one does."""
     n = len(boxes)
-    low, high = _at_the_ends(evaluator, boxes)
+    found, low, high = _at_the_ends(evaluator, boxes)
     if n == 1:
         nothing = np.zeros(0, bool)
-        return _summary([], _hidden(boxes), boxes, nothing, low, high)
+        return _summary(found, _hidden(boxes), boxes, nothing, low, high)
     differ = np.zeros(n - 1, bool)
     for column in boxes.decisions.T:
         differ |= ~(column[:-1] == column[1:])
@@ -64,9 +66,9 @@ def seams(evaluator: Evaluator, boxes: Boxes) -> Seams:
     singular = boxes.singular_right[:-1] | boxes.singular[1:]
     asked = breaks | boxes.touched[:-1] | boxes.touched[1:] | singular
     index = np.flatnonzero(asked & ~boxes.rough[:-1] & ~boxes.rough[1:] & ~boxes.undefined[:-1] & ~boxes.undefined[1:])
-    found: list[Seam] = []
     if index.size:
-        found, *inner = _examined(evaluator, boxes, index, differ | singular)
+        examined, *inner = _examined(evaluator, boxes, index, differ | singular)
+        found += examined
         low, high = min(low, inner[0]), max(high, inner[1])
     narrow = _narrow_rough(boxes)
     for group in narrow:
@@ -75,11 +77,40 @@ def seams(evaluator: Evaluator, boxes: Boxes) -> Seams:
     return _summary(found, hidden, boxes, breaks, low, high)
 
 
-def _at_the_ends(evaluator: Evaluator, boxes: Boxes) -> tuple[float, float]:
-    """The least and the largest value at the ends of the domain, where a branch turns: the limit may be another."""
-    ends = np.asarray([boxes.left[0], boxes.right[-1]])[boxes.touched[[0, -1]]]
-    low, high, _ = _values(evaluator, ends)
-    return float(np.min(low, initial=np.inf)), float(np.max(high, initial=-np.inf))
+def _at_the_ends(evaluator: Evaluator, boxes: Boxes) -> tuple[list[Seam], float, float]:
+    """The seams of the domain's ends, where a branch turns there, and the least and the largest value at them."""
+    ends = [(box, side) for box, side in ((0, 1), (len(boxes) - 1, 2)) if boxes.touched[box]]
+    if not ends:
+        return [], math.inf, -math.inf
+    A = evaluator.A.thin
+    index = np.asarray([box for box, _ in ends])
+    points = np.asarray([boxes.left[0] if side == 1 else boxes.right[-1] for _, side in ends])
+    low, high, undefined = _values(evaluator, points)
+    at, inside = evaluator(points, points), evaluator(boxes.left[index], boxes.right[index])
+    found = []
+    for i, (box, side) in enumerate(ends):
+        one_formula = (at.decisions[i] == inside.decisions[i]).all()
+        if undefined[i] or boxes.rough[box] or boxes.undefined[box] or boxes.pole[box] or one_formula:
+            continue
+        value, limit = A.take(A.take(at.node.at[0], 0), i), A.take(A.take(inside.node.at[0], side), i)
+        step = A.sub(value, limit)
+        above, below = bool(A.gt(step, 0.0)), bool(A.lt(step, 0.0))
+        order = 0 if above or below else math.inf
+        direction = (int(above) - int(below)) * (1 if side == 2 else -1)
+        close = A.distance(value, limit) if order else 0.0
+        found.append(Seam(float(points[i]), order, direction, float(close), same=False, of_value=True))
+    return found, float(np.min(low, initial=np.inf)), float(np.max(high, initial=-np.inf))
+
+
+def holes(evaluator: Evaluator, boxes: Boxes) -> tuple[float, ...]:
+    """Single points at which f has no value for certain, though it has one on both sides: a branch leads there."""
+    edges, turns = boxes.edges(), np.zeros(len(boxes) + 1, bool)
+    poles = turns.copy()
+    for side in (slice(None, -1), slice(1, None)):
+        turns[side] |= boxes.touched
+        poles[side] |= boxes.pole
+    points = edges[turns & ~poles]
+    return tuple(points[evaluator(points, points).node.nowhere].tolist()) if points.size else ()
 
 
 def _values(evaluator: Evaluator, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -185,7 +216,7 @@ def _summary(found: list[Seam], hidden: np.ndarray, boxes: Boxes, breaks: np.nda
         where = ", ".join(f"{s.place:.6g}" for s in near[:4])
         notes.append(f"continuous at {where} up to a jump of at most {worst:.1e}: equality of reals cannot be computed")
     kinky = [s for s in found if s.order <= 3]
-    unknown = [s for s in found if math.isnan(s.order) or (math.isinf(s.order) and not s.same)]
+    unknown = [s for s in found if math.isnan(s.order) or (math.isinf(s.order) and not (s.same or s.of_value))]
     smoothness: int | float | None = math.inf
     if broken:
         smoothness = -1

@@ -23,6 +23,8 @@ from actlab.signal.roots import zero_between
 Network = Callable[[float, Callable[[float], float]], float]
 STARTS = tuple(itertools.product((1.0, 0.1, 0.3), (0.0, 1.0, -1.0, 0.3)))
 """Input scales and shifts that the search begins from."""
+SMALLEST, LARGEST = math.exp(-20.0), math.exp(5.0)
+"""The input scales that the search looks at; a step that leads beyond is cut to them."""
 RESIDUAL = 1e-9
 STEEPEST = 2.0
 """A TAT solution whose input and output scale multiply to this or more is passed over: its variance map is unstable."""
@@ -87,7 +89,7 @@ def dks(activation: Activation | str, network: Network, *, slope: float = 1.5) -
         slope: above 1; the paper's zeta.
 
     Raises:
-        TailoringError: no solution was found.
+        TailoringError: no solution was found, with an input scale from exp(-20) to exp(5).
         ValueError: a slope that is not above 1.
 
     Source: Martens et al. 2021, "Rapid training of deep neural networks without skip connections or normalization
@@ -116,7 +118,7 @@ def tat(activation: Activation | str, network: Network, *, curvature: float = 0.
         curvature: positive; the paper's tau.
 
     Raises:
-        TailoringError: no solution was found.
+        TailoringError: no solution was found, with an input scale from exp(-20) to exp(5).
         ValueError: a curvature that is not positive, or an f whose derivative jumps.
 
     Source: Zhang, Botev & Martens 2022, "Deep learning without shortcuts", section 4.
@@ -185,9 +187,12 @@ def _increasing(network: Callable[[float], float], target: float, least: float) 
 def _solved(
     f: Activation, miss: Callable[[float, float], tuple[list[float], float]], what: str, steepest: float
 ) -> Tailored:
+    def scale_of(p: np.ndarray) -> float:
+        return min(max(math.exp(min(p[0], 700.0)), SMALLEST), LARGEST)
+
     def residuals(p: np.ndarray) -> np.ndarray:
         try:
-            return np.asarray(miss(math.exp(min(max(p[0], -20.0), 5.0)), float(p[1]))[0])
+            return np.asarray(miss(scale_of(p), float(p[1]))[0])
         except (QuadratureError, ZeroDivisionError):
             return np.array([1e3, 1e3])
 
@@ -195,7 +200,7 @@ def _solved(
         found = root(residuals, [math.log(scale), shift], method="hybr", tol=1e-13)
         if not np.all(np.abs(residuals(found.x)) < RESIDUAL):
             continue
-        input_scale, input_shift = math.exp(found.x[0]), float(found.x[1])
+        input_scale, input_shift = scale_of(found.x), float(found.x[1])
         down = miss(input_scale, input_shift)[1]
         m1, m2 = gaussian_means(f, ("first", "second"), input_shift, input_scale)
         output_scale = 1 / math.sqrt(m2 + 2 * down * m1 + down**2)
@@ -204,4 +209,7 @@ def _solved(
                 f, scale=output_scale, shift=output_scale * down, input_scale=input_scale, input_shift=input_shift
             )
             return Tailored(g, input_scale, input_shift, down, output_scale)
-    raise TailoringError(f"{what}: found no input scale and shift of {f.name} that meet the targets")
+    raise TailoringError(
+        f"{what}: found no input scale from {SMALLEST:.1g} to {LARGEST:.3g}, with a shift, of {f.name} that meet the "
+        "targets"
+    )

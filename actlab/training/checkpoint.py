@@ -78,7 +78,8 @@ class Checkpoints:
             metrics: recorded with it, for `best`.
 
         Raises:
-            CheckpointError: this or the previous save failed (a full disk); says which steps there are.
+            CheckpointError: this or the previous save failed (a full disk); says which steps there are. Or two arrays
+                have one name.
             RunFolderError: the folder is gone.
             ValueError: `best` is none of the metrics.
         """
@@ -280,9 +281,21 @@ def _first_line(error: Exception) -> str:
 
 
 def _named(tree: PyTree) -> dict[str, jax.Array]:
-    """The arrays of a pytree by their paths, PRNG keys as the integers that they are."""
-    leaves = [(path, jnp.asarray(without_key(leaf))) for path, leaf in jax.tree.leaves_with_path(tree)]
-    return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
+    """The arrays of a pytree by their paths, PRNG keys as the integers that they are.
+
+    Raises:
+        CheckpointError: two paths have one name, under which one array would be lost.
+    """
+    named: dict[str, jax.Array] = {}
+    for path, leaf in jax.tree.leaves_with_path(tree):
+        name = jax.tree_util.keystr(path, simple=True, separator=".")
+        if name in named:
+            raise CheckpointError(
+                f"two arrays of the state are named {name!r} (one at {jax.tree_util.keystr(path)}), and a checkpoint "
+                f"holds one of each name: rename a key of a dictionary with a dot or a number in it"
+            )
+        named[name] = jnp.asarray(without_key(leaf))
+    return named
 
 
 def _form(leaf: Any) -> str:

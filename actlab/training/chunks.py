@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from actlab.training.cadence import Cadence
 from actlab.training.checkpoint import Checkpoints
-from actlab.training.folder import CHECKPOINT_FOLDER, opened
+from actlab.training.folder import CHECKPOINT_FOLDER, opened, refuse_longer
 from actlab.training.mesh import everywhere, gathered, mesh_for, placed
 from actlab.training.preemption import Preemption, stopped
 from actlab.training.processes import agreed, several
@@ -25,6 +25,7 @@ def in_chunks(
     *,
     steps: Callable[[State], int],
     active: Callable[[State], bool],
+    most: int | None = None,
     save_seconds: float = 2.0,
 ) -> State:
     """Advances a state as long as it is active; where there is a folder, goes on with what that holds.
@@ -39,10 +40,11 @@ def in_chunks(
         advance: one chunk; the state that it takes must stay valid (no donation).
         steps: taken so far; they name the checkpoints, so each chunk must add some.
         active: whether there is more to do.
+        most: steps that no run takes more of, where there is such a number.
         save_seconds: time between two checkpoints, at least; the last state is always saved.
 
     Raises:
-        RunFolderError: the folder cannot be written, or is in use.
+        RunFolderError: the folder cannot be written, is in use, or holds a run of more than `most` steps.
         CheckpointError: no sound checkpoint is left, or the newest is of another run, or one cannot be written.
         Preempted: told to stop; saved.
     """
@@ -62,6 +64,8 @@ def in_chunks(
         if agreed(int(checkpoints.latest() is not None)):
             state = checkpoints.restore(laid(state))
             state = gathered(state, mesh) if several() else state
+            if most is not None:
+                refuse_longer(folder, steps(state), most)
         cadence, stop, left = Cadence(save_seconds), preemption.asked(), active(state)
         while left and not stop:
             state = advance(state)

@@ -119,6 +119,19 @@ def opened(path: Path, stack: ExitStack) -> tuple[Path, Lock | None]:
     return path, lock
 
 
+def refuse_longer(folder: Path, done: int, steps: int) -> None:
+    """That a folder's run is not longer than the one asked for, whose result it does not hold.
+
+    Raises:
+        RunFolderError: names both numbers.
+    """
+    if done > steps:
+        raise RunFolderError(
+            f"run folder {folder} holds a run at step {done}, which is beyond steps = {steps}: the state "
+            f"at that step is gone; ask for {done} steps or more, or choose another folder"
+        )
+
+
 def _exclusive(file: int) -> bool | None:
     """Whether this process now holds the system's lock of the file; None where the file system has none."""
     import fcntl

@@ -23,7 +23,7 @@ from actlab.training.cadence import Cadence
 from actlab.training.checkpoint import Checkpoints
 from actlab.training.divergence import Watch, finite_leaves, first_bad_array, refuse_data
 from actlab.training.fit import Fitted, Loss, TrainState, advance, batch_at, begin, gradient, updated
-from actlab.training.folder import CHECKPOINT_FOLDER, RunFolderError, opened
+from actlab.training.folder import CHECKPOINT_FOLDER, RunFolderError, opened, refuse_longer
 from actlab.training.layout import Layout
 from actlab.training.mesh import mesh_for
 from actlab.training.preemption import Preemption, stopped
@@ -97,7 +97,7 @@ def train(
 
     Raises:
         NotFiniteError: the data, a metric or a parameter is not finite. The last checkpoint is from before.
-        RunFolderError: the folder cannot be written, is in use, or holds a run and `resume` is false.
+        RunFolderError: the folder cannot be written, is in use, holds a run and `resume` is false, or a longer run.
         CheckpointError: no sound checkpoint is left, or the newest is of another run, or one cannot be written.
         Preempted: told to stop; saved.
         ValueError: a mesh that does not divide the members; a chunk, steps, keep or save_seconds out of range; `best`
@@ -120,6 +120,7 @@ def train(
         checkpoints = stack.enter_context(closing(Checkpoints(folder / CHECKPOINT_FOLDER, keep, best)))
         current = _resumed(folder, checkpoints, current, resume)
         done = int(current.step)
+        refuse_longer(folder, done, steps)
         outputs: list[Writer] = [stack.enter_context(closing(w)) for w in writers]  # pyright: ignore[reportArgumentType]
         if first():
             outputs.append(stack.enter_context(closing(JsonLines(folder / METRICS_FILE, done))))

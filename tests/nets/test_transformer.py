@@ -1,5 +1,7 @@
 """The transformer sees no later token, and its parts are their formulas."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -75,6 +77,18 @@ def test_queries_and_keys_are_of_mean_square_one():
     assert (q.shape, k.shape, v.shape) == ((1, 5, 2, 8), (1, 5, 1, 8), (1, 5, 1, 8))
     for x in (q, k):
         np.testing.assert_allclose(jnp.mean(jnp.square(x), axis=-1), jnp.ones(x.shape[:3]), rtol=1e-4)
+
+
+def test_an_unknown_position_is_refused_where_nothing_checks_annotations():
+    import jaxtyping
+
+    jaxtyping.config.update("jaxtyping_disable", True)
+    try:
+        unknown: Any = "sinusoidal"
+        with pytest.raises(ValueError, match="position = 'sinusoidal'; known: rotary, linear"):
+            Transformer(11, 16, 2, 1, lambda: mean, position=unknown, rngs=nnx.Rngs(0))
+    finally:
+        jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def test_sizes_that_do_not_divide_are_refused():

@@ -259,6 +259,9 @@ def written(path: Path, formula: str) -> str:
         "jax.lax.round(x)",
         "jnp.maximum(x, -jnp.inf)",
         "jnp.floor(x)",
+        "jax.lax.rem(x, 0.75)",
+        "jnp.remainder(x, -0.5)",
+        "jnp.sin(6.0 * (x % 1.0))",
     ],
 )
 def test_accepts_a_users_function_on_a_domain(formula: str, tmp_path: Path) -> None:
@@ -270,6 +273,26 @@ def test_a_selection_among_three_is_rejected_by_name(tmp_path: Path) -> None:
     formula = "jax.lax.select_n(jnp.floor(jnp.clip(x, 0.0, 2.0)).astype(jnp.int32), x, 2 * x, 3 * x)"
     data = prove(written(tmp_path / "mine.py", formula), domain=(-1.0, 1.5), tier="fast").as_json()
     assert "more than two cases" in check(data).reason
+
+
+AT_AN_END = {
+    "jnp.where(x >= 1, 0.0, x)": "strictly increasing",
+    "jnp.where(x <= 0, 5.0, x)": "nondecreasing",
+    "jnp.where(x >= 1, 5.0, -x)": "strictly decreasing",
+    "jnp.where(x <= 0, -5.0, -x)": "nonincreasing",
+}
+
+
+@pytest.mark.parametrize("formula", AT_AN_END)
+def test_a_jump_against_the_order_at_the_end_of_the_domain_is_rejected(formula: str, tmp_path: Path) -> None:
+    data = prove(written(tmp_path / "mine.py", formula), domain=(0.0, 1.0), tier="fast").as_json()
+    assert check(data, retrace=False), str(check(data, retrace=False))
+    claim(data, monotone=AT_AN_END[formula])
+    assert "jumps the other way" in check(data, retrace=False).reason
+    claim(data, monotone="none")
+    assert check(data, retrace=False), "the slope goes one way, the jump the other"
+    claim(data, monotone="unknown", continuous=True, smoothness="inf", kinks=[])
+    assert "continuity is claimed, and the function jumps" in check(data, retrace=False).reason
 
 
 def test_a_false_slope_of_the_cube_root_is_rejected_on_one_box(tmp_path: Path) -> None:

@@ -133,6 +133,33 @@ def test_the_tangent_has_no_bounds() -> None:
     assert "range unbounded" in said(c)
 
 
+@pytest.mark.parametrize("point", [0.0, 1.0])
+def test_a_single_point_without_a_value_is_refused(point: float) -> None:
+    with pytest.raises(UndefinedError, match=f"not defined at x = {point:g}"):
+        prove(lambda x: jnp.where(x == point, jnp.log(-1 - x * x), x), domain=(-1.0, 1.0), tier="fast")
+
+
+AT_AN_END = {
+    "falls at the upper end": (lambda x: jnp.where(x >= 1, 0.0, x), "unknown", (1.0,)),
+    "rises at the upper end": (lambda x: jnp.where(x >= 1, 5.0, x), "strictly increasing", (1.0,)),
+    "falls by little": (lambda x: jnp.where(x >= 1, 1 - 2.0**-53, x), "unknown", (1.0,)),
+    "falls at the lower end": (lambda x: jnp.where(x <= 0, 5.0, x), "unknown", (0.0,)),
+    "rises at the lower end": (lambda x: jnp.where(x <= 0, -5.0, x), "strictly increasing", (0.0,)),
+    "rises, out of order": (lambda x: jnp.where(x >= 1, 5.0, -x), "unknown", (1.0,)),
+    "a plateau below its end": (jnp.floor, "nondecreasing", (1.0,)),
+    "no jump": (lambda x: jnp.where(x >= 1, 1.0, x), "strictly increasing", ()),
+}
+
+
+@pytest.mark.parametrize("what", AT_AN_END)
+def test_a_jump_at_the_end_of_the_domain_counts(what: str) -> None:
+    f, order, jumps = AT_AN_END[what]
+    for tier in ("fast", "proved"):
+        claims = prove(f, domain=(0.0, 1.0), tier=tier).claims
+        assert (claims.monotone, claims.kinks) == (order, jumps), tier
+        assert (claims.continuous, claims.smoothness) == ((False, -1) if jumps else (True, math.inf))
+
+
 def test_a_step_is_no_kink_and_a_removable_kink_is_none() -> None:
     assert unbounded(jnp.floor, domain=(-2.5, 2.5)).claims.continuous is False
     same = unbounded(lambda x: jnp.where(x > 0, x, x))

@@ -72,6 +72,14 @@ def test_a_plain_chain_multiplies_slopes() -> None:
     assert moments(found.activation).slope_second ** 40 == pytest.approx(1.5, rel=1e-6)
 
 
+def test_the_scale_returned_is_the_one_that_met_the_targets() -> None:
+    """A Newton step far beyond the largest scale is cut to it, where this target happens to be met."""
+    from actlab.signal.tailoring import _solved
+
+    found = _solved(al.tanh, lambda scale, shift: ([scale - math.exp(5.0), shift], 0.0), "tested", math.inf)
+    assert found.input_scale == math.exp(5.0)
+
+
 def test_what_cannot_be_tailored_is_refused() -> None:
     with pytest.raises(ValueError, match="above 1"):
         dks(al.tanh, plain(10), slope=1.0)

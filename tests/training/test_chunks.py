@@ -83,6 +83,12 @@ def test_sigterm_saves_and_says_so(tmp_path):
     same(in_chunks(None, START, advance, **OPTIONS), in_chunks(tmp_path, START, advance, **OPTIONS))
 
 
+def test_a_longer_run_is_not_returned_for_a_shorter_one(tmp_path):
+    taken = int(in_chunks(tmp_path, START, advance, most=500, **OPTIONS).step)
+    with pytest.raises(RunFolderError, match=f"at step {taken}, which is beyond steps = {taken - 1}"):
+        in_chunks(tmp_path, START, advance, most=taken - 1, **OPTIONS)
+
+
 def test_another_run_and_a_folder_in_use_are_refused(tmp_path):
     with pytest.raises(Stopped):
         in_chunks(tmp_path, START, stopping(2, raising), **OPTIONS)

@@ -239,6 +239,22 @@ def test_a_folder_with_a_run_is_not_overwritten(whole) -> None:
         long_run(whole[0])
 
 
+def test_a_longer_run_is_not_returned_for_a_shorter_one(whole) -> None:
+    before = (whole[0] / "metrics.jsonl").read_bytes()
+    with pytest.raises(RunFolderError, match="holds a run at step 10, which is beyond steps = 6.*ask for 10 steps"):
+        long_run(whole[0], steps=6, resume=True)
+    assert (whole[0] / "metrics.jsonl").read_bytes() == before
+
+
+def test_arrays_of_one_name_are_refused(tmp_path) -> None:
+    from contextlib import closing
+
+    with closing(Checkpoints(tmp_path)) as checkpoints:
+        with pytest.raises(CheckpointError, match=r"two arrays .* named 'a.b'"):
+            checkpoints.save(1, {"a": {"b": jnp.zeros(2)}, "a.b": jnp.ones(2)})
+        assert checkpoints.steps() == []
+
+
 def test_a_folder_that_cannot_be_written(tmp_path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(RunFolderError, match="cannot be written"):

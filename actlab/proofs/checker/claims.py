@@ -5,18 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from mpmath import libmp
-from mpmath.libmp import finf, fninf, fzero
+from mpmath.libmp import fzero
 
 from actlab.proofs.checker import intervals as iv
+from actlab.proofs.checker.edges import Edge, End, Leaf, agreement, choices, edge_between, end_of, follow, same_number
 from actlab.proofs.checker.evaluation import evaluate
-from actlab.proofs.checker.intervals import Interval, Number, le, lt, scale
-from actlab.proofs.checker.jets import Evaluation, Jet, Program, Spread
+from actlab.proofs.checker.intervals import Interval, Number, lt, scale
+from actlab.proofs.checker.jets import Jet, Program, Spread
 
-NARROW = -100
-"""Two enclosures that overlap and are narrower than 2^NARROW of their size count as one number."""
 DEEPEST = 120
 INCREASING, DECREASING = ("strictly increasing", "nondecreasing"), ("strictly decreasing", "nonincreasing")
 
@@ -37,15 +35,6 @@ class Claims:
     kinks: tuple[float, ...] | None
 
 
-class Leaf(NamedTuple):
-    """A box on which all bounds hold, and the evaluation that shows it."""
-
-    box: Interval
-    value: Spread
-    signature: tuple[tuple[int, int], ...] | None
-    """The choices that the value depends on; None where one of them is open."""
-
-
 NAMES = ("range", "slope", "curvature")
 
 
@@ -56,12 +45,12 @@ def verify(program: Program, edges: list[float], claims: Claims, budget: int) ->
         Rejected: the first claim that fails or stays open, with the box.
     """
     leaves = list(_leaves(program, edges, claims, budget))
-    found = [_edge(program, a, b) for a, b in zip(leaves, leaves[1:], strict=False)]
-    ends = [_point(program, leaves[0].box[0]), _point(program, leaves[-1].box[1])]
-    for at in [*(e.value for e in found), *ends]:
+    found = [edge_between(program, a, b) for a, b in zip(leaves, leaves[1:], strict=False)]
+    ends = [end_of(program, leaves[0], 0), end_of(program, leaves[-1], 1)]
+    for at in [*(e.value for e in found), *(e.value for e in ends)]:
         _check_value(claims, at)
-    _check_edges(claims, leaves, found)
-    _check_monotone(claims, leaves, found)
+    _check_edges(claims, leaves, found, ends)
+    _check_monotone(claims, leaves, found, ends)
     return len(leaves)
 
 
@@ -89,31 +78,6 @@ def _leaves(program: Program, edges: list[float], claims: Claims, budget: int) -
             stack += [((middle, box[1]), depth + 1), ((box[0], middle), depth + 1)]
 
 
-def choices(program: Program, state: Evaluation) -> tuple[tuple[int, int], ...] | None:
-    """What was chosen on the way to the value, so that equal signatures mean one formula."""
-    found, stack, seen = [], [len(program) - 1], set()
-    while stack:
-        index = stack.pop()
-        if index in seen:
-            continue
-        seen.add(index)
-        node = program[index]
-        if index in state.undecided:
-            return None
-        if index not in state.decisions:
-            stack += node.args
-            continue
-        chosen = state.decisions[index]
-        found.append((index, chosen))
-        if node.op == "select":
-            stack.append(node.args[1 + chosen])
-        elif node.op in ("max", "min"):
-            stack.append(node.args[chosen])
-        elif node.op == "abs":
-            stack += node.args
-    return tuple(sorted(found))
-
-
 def _coefficients(jet: Jet) -> tuple[Interval, Interval, Interval]:
     return jet[0], jet[1], scale(jet[2], 2)
 
@@ -128,7 +92,7 @@ def difference(a: Program, b: Program, edges: list[float]) -> Number | None:
                 if values[0] is not values[1]:
                     return x
                 continue
-            if _same(*(v.wide[0] for v in values if v is not None)) is False:
+            if same_number(*(v.wide[0] for v in values if v is not None)) is False:
                 return x
     return None
 
@@ -160,30 +124,6 @@ def _inside(a: Interval, bound: tuple[float, float]) -> bool:
     return (low == -math.inf or not lt(a[0], iv.number(low))) and (high == math.inf or not lt(iv.number(high), a[1]))
 
 
-class Edge(NamedTuple):
-    """Two boxes meet: the limits from both sides, the value, and whether one formula holds across."""
-
-    x: Number
-    left: Jet
-    right: Jet
-    value: tuple[Number, Interval | None]
-    smooth: bool
-
-
-def _edge(program: Program, before: Leaf, after: Leaf) -> Edge:
-    x = before.box[1]
-    left, right = before.value.right, after.value.left
-    alike = before.signature is not None and before.signature == after.signature
-    finite = all(fninf not in c and finf not in c for c in (*left, *right))
-    return Edge(x, left, right, _point(program, x), alike and finite)
-
-
-def _point(program: Program, x: Number) -> tuple[Number, Interval | None]:
-    """The value at a point, where comparisons could make it differ from the limits; an infinite or open one is None."""
-    found = evaluate(program, (x, x)).result
-    return x, None if found is None else found.wide[0]
-
-
 def _check_value(claims: Claims, at: tuple[Number, Interval | None]) -> None:
     x, value = at
     bound = claims.bounds[0]
@@ -191,38 +131,7 @@ def _check_value(claims: Claims, at: tuple[Number, Interval | None]) -> None:
         raise Rejected(f"x = {_number(x)}: the value {_text(value)} is not in the range {_bound(bound)}")
 
 
-def _same(a: Interval, b: Interval) -> bool | None:
-    """Whether two enclosures are of one number: True where they are narrow and overlap, False where they are apart."""
-    if lt(a[1], b[0]) or lt(b[1], a[0]):
-        return False
-    if any(end in (finf, fninf) for end in (*a, *b)):
-        return False if a == b and a[0] == a[1] else None  # an infinite derivative is none
-    return True if _narrow(a) and _narrow(b) else None
-
-
-def _narrow(a: Interval) -> bool:
-    size = iv.greatest(libmp.mpf_abs(a[0]), libmp.mpf_abs(a[1]), iv.number(1))
-    return le(libmp.mpf_sub(a[1], a[0], iv.BITS, "c"), libmp.mpf_shift(size, NARROW))
-
-
-def _agreement(edge: Edge) -> int | None:
-    """To which order the limits agree: -1 a jump, 0 a kink of the value, ..., 3 all known; None where it is open."""
-    values = [_same(edge.left[0], edge.right[0])]
-    values += [_same(edge.value[1], side[0]) if edge.value[1] else None for side in (edge.left, edge.right)]
-    if False in values:
-        return -1
-    if None in values:
-        return None
-    for order in (1, 2, 3):
-        same = _same(edge.left[order], edge.right[order])
-        if same is None:
-            return None
-        if not same:
-            return order - 1
-    return 3
-
-
-def _check_edges(claims: Claims, leaves: list[Leaf], edges: list[Edge]) -> None:
+def _check_edges(claims: Claims, leaves: list[Leaf], edges: list[Edge], ends: list[End]) -> None:
     """Continuity, smoothness and kinks."""
     if claims.continuous is None and claims.smoothness is None and claims.kinks is None:
         return
@@ -231,11 +140,16 @@ def _check_edges(claims: Claims, leaves: list[Leaf], edges: list[Edge]) -> None:
             raise Rejected(f"{_text(leaf.box)}: a choice of the function stays open, so nothing is known of its kinks")
     orders: dict[Number, int] = {}
     for edge in edges:
-        order = 3 if edge.smooth and _same_value(edge) else _agreement(edge)
+        order = 3 if edge.smooth and _same_value(edge) else agreement(edge)
         if order is None:
             raise Rejected(f"x = {_number(edge.x)}: the limits from both sides are not known well enough to compare")
         if order < 3 or not edge.smooth:
             orders[edge.x] = order
+    for end in ends:
+        if end.jumps is None:
+            raise Rejected(f"x = {_number(end.value[0])}: the value is not known well enough to compare with the limit")
+        if end.jumps:
+            orders[end.value[0]] = -1
     jumps = [x for x, order in orders.items() if order < 0]
     if claims.continuous and jumps:
         raise Rejected(f"x = {_number(jumps[0])}: continuity is claimed, and the function jumps there")
@@ -248,7 +162,7 @@ def _check_edges(claims: Claims, leaves: list[Leaf], edges: list[Edge]) -> None:
 
 def _same_value(edge: Edge) -> bool:
     """Whether the value at an edge is that of the formula around it."""
-    return edge.value[1] is not None and _same(edge.value[1], edge.left[0]) is True
+    return edge.value[1] is not None and same_number(edge.value[1], edge.left[0]) is True
 
 
 def _check_smoothness(claimed: float | None, orders: dict[Number, int]) -> None:
@@ -270,36 +184,24 @@ def _check_kinks(claimed: tuple[float, ...], found: set[Number]) -> None:
         raise Rejected(f"x = {_number(x)}: a kink is listed, and there is none")
 
 
-def _check_monotone(claims: Claims, leaves: list[Leaf], edges: list[Edge]) -> None:
+def _check_monotone(claims: Claims, leaves: list[Leaf], edges: list[Edge], ends: list[End]) -> None:
     """The signs of the slopes are seen; here the jumps, strictness, and what "none" says."""
     kind = claims.monotone
     if kind == "none":
-        return _check_not_monotone(leaves, edges)
+        return _check_not_monotone(leaves, edges, ends)
     if kind not in (*INCREASING, *DECREASING):
         return None
     sign = 1 if kind in INCREASING else -1
-    for edge in edges:
-        if _steps(edge, sign) is False:
-            raise Rejected(f"x = {_number(edge.x)}: {kind} is claimed, and the function jumps the other way")
-        if _steps(edge, sign) is None:
-            raise Rejected(f"x = {_number(edge.x)}: {kind} is not verified across this edge")
+    steps = [(edge.x, follow(edge.steps, sign)) for edge in edges]
+    steps += [(end.value[0], end.jumps is False or follow(end.steps, sign)) for end in ends]
+    for x, step in steps:
+        if step is False:
+            raise Rejected(f"x = {_number(x)}: {kind} is claimed, and the function jumps the other way")
+        if step is None:
+            raise Rejected(f"x = {_number(x)}: {kind} is not verified across this edge")
     if kind.startswith("strictly"):
         _check_strict(kind, leaves, edges)
     return None
-
-
-def _steps(edge: Edge, sign: int) -> bool | None:
-    """Whether left limit, value and right limit follow each other in the direction."""
-    middle = edge.value[1]
-    if middle is None:
-        return None
-    steps = [(edge.left[0], middle), (middle, edge.right[0])]
-    if all(_same(a, b) for a, b in steps):
-        return True
-    up = [(a, b) if sign > 0 else (b, a) for a, b in steps]
-    if any(lt(b[1], a[0]) for a, b in up):
-        return False
-    return True if all(le(a[1], b[0]) or _same(a, b) for a, b in up) else None
 
 
 def _check_strict(kind: str, leaves: list[Leaf], edges: list[Edge]) -> None:
@@ -318,14 +220,15 @@ def _varies(leaf: Leaf) -> bool:
     if leaf.signature is None:
         return not iv.contains_zero(leaf.value.wide[1])
     return any(not iv.contains_zero(c) for c in leaf.value.wide[1:]) or (
-        _same(leaf.value.left[0], leaf.value.right[0]) is False
+        same_number(leaf.value.left[0], leaf.value.right[0]) is False
     )
 
 
-def _check_not_monotone(leaves: list[Leaf], edges: list[Edge]) -> None:
+def _check_not_monotone(leaves: list[Leaf], edges: list[Edge], ends: list[End]) -> None:
     slopes = [jet[1] for leaf in leaves for jet in (leaf.value.left, leaf.value.right)]
-    rises = any(lt(fzero, s[0]) for s in slopes) or any(_steps(e, -1) is False for e in edges)
-    falls = any(lt(s[1], fzero) for s in slopes) or any(_steps(e, 1) is False for e in edges)
+    moves = [e.steps for e in (*edges, *ends)]
+    rises = any(lt(fzero, s[0]) for s in slopes) or any(follow(m, -1) is False for m in moves)
+    falls = any(lt(s[1], fzero) for s in slopes) or any(follow(m, 1) is False for m in moves)
     if not (rises and falls):
         raise Rejected('monotone "none" is claimed, and no box shows both a rise and a fall')
 

@@ -172,6 +172,9 @@ def _operation(builder: Builder, op: str, params: Mapping[str, Any], a: list[int
     if op == "round" and int(params["rounding_method"]) == 0:  # halves away from 0
         size = builder.node("floor", (builder.node("add", (builder.node("abs", (a[0],)), builder.number(0.5))),))
         return builder.node("mul", (builder.node("sign", (a[0],)), size))
+    if op == "rem":  # a - b trunc(a/b): of the sign of a, as lax documents it
+        whole = _towards_zero(builder, builder.node("div", (a[0], a[1])))
+        return builder.node("sub", (a[0], builder.node("mul", (a[1], whole))))
     if op == "select" and len(a) != 3:
         raise Rejected("the function selects among more than two cases, which this checker cannot retrace")
     if op == "pow" and builder.nodes[a[1]].op == "constant":
@@ -219,6 +222,10 @@ def _converted(builder: Builder, a: int, equation: Any) -> int:
     if source.kind != "b" and target.kind == "b":
         return builder.node("ne", (a, builder.number(0.0)))
     if source.kind == "f" and target.kind in "iu" and builder.nodes[a].op not in ("floor", "ceil", "round"):
-        up = builder.node("ge", (a, builder.number(0.0)))
-        return builder.node("select", (up, builder.node("ceil", (a,)), builder.node("floor", (a,))))
+        return _towards_zero(builder, a)
     return a
+
+
+def _towards_zero(builder: Builder, a: int) -> int:
+    up = builder.node("ge", (a, builder.number(0.0)))
+    return builder.node("select", (up, builder.node("ceil", (a,)), builder.node("floor", (a,))))

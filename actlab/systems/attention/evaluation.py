@@ -35,6 +35,7 @@ class Settings:
         temperatures: where the gate's training starts, ascending.
         judged: sequences that the trained nets are judged on.
         block: of the comparison of skipping with none.
+        mixers: the kinds of attention beside the gate.
     """
 
     task: Recall = field(default_factory=lambda: Recall(length=32, pairs=4, vocabulary=32, fill="blank"))
@@ -43,6 +44,7 @@ class Settings:
     temperatures: tuple[float, ...] = (0.5, 1.0, 2.0)
     judged: int = 256
     block: int = 8
+    mixers: tuple[str, ...] = tuple(WEIGHTS)
 
 
 STANDARD = Settings()
@@ -123,13 +125,11 @@ def evaluate(activation: Any, seeds: Sequence[int], settings: Settings = STANDAR
     return Evaluation(tuple(measured), curves, (note,))
 
 
-def references(
-    seeds: Sequence[int], settings: Settings = STANDARD, names: Sequence[str] = tuple(WEIGHTS)
-) -> Evaluation:
+def references(seeds: Sequence[int], settings: Settings = STANDARD) -> Evaluation:
     """Softmax, sigmoid, ReLU and entmax attention in the same net, trained as long on the same sequences."""
     seeds, measured = tuple(int(s) for s in seeds), []
     taught, tested = _sequences(settings)
-    for name in names:
+    for name in settings.mixers:
 
         def one(key: Array, name: str = name) -> Judged:
             return judge(train(key, name, taught, settings.recipe).model(), tested)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -123,8 +124,12 @@ def mixer_maker(which: str | Gate, heads: int, **options: Any) -> Callable[[], M
     """Makes one block's mixer: of a name in `WEIGHTS`, or a gate (options as for `GatedMixer`).
 
     Raises:
-        ValueError: no such name.
+        ValueError: no such name, or an option that it does not take.
     """
+    known = tuple(inspect.signature(GatedMixer.__init__).parameters)[3:] if isinstance(which, Gate) else ()
+    if unknown := [name for name in options if name not in known]:
+        takes = f"a gate takes {', '.join(known)}" if known else f"attention {which!r} has no options, a Gate has"
+        raise ValueError(f"mixer_maker: {unknown[0]} = {options[unknown[0]]!r} is no option here: {takes}")
     if isinstance(which, Gate):
         return lambda: GatedMixer(which, heads, **options)
     if which not in WEIGHTS:
@@ -133,7 +138,7 @@ def mixer_maker(which: str | Gate, heads: int, **options: Any) -> Callable[[], M
 
 
 def transformer(key: Key[Array, ""], which: str | Gate, vocabulary: int, recipe: Recipe, **options: Any) -> Transformer:
-    """An untrained net with this attention; options as for `GatedMixer`."""
+    """An untrained net with this attention; options and errors as for `mixer_maker`."""
     mixer = mixer_maker(which, recipe.heads, **options)
     sizes = (vocabulary, recipe.width, recipe.heads, recipe.layers)
     options = {"convolution": recipe.convolution, "position": recipe.position}

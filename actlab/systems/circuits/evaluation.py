@@ -54,7 +54,7 @@ class Settings:
 STANDARD = Settings()
 
 
-class Found(NamedTuple):
+class Outcome(NamedTuple):
     """What one compiled program measures: per seed, save for the predicted noise, the ring, the map and the pulse."""
 
     rest: Any
@@ -83,7 +83,7 @@ def evaluate(activation: Any, seeds: Sequence[int], settings: Settings = STANDAR
     """
     activation, seeds = al.as_activation(activation), tuple(int(s) for s in seeds)
     up, down = response(activation), response(activation, repression=True)
-    found: Found = jax.tree.map(np.asarray, jax.jit(lambda k: _measured(k, up, down, settings))(seed_keys(seeds)))
+    found: Outcome = jax.tree.map(np.asarray, jax.jit(lambda k: _measured(k, up, down, settings))(seed_keys(seeds)))
     proved = _largest_production_at_rest(down)
     return Evaluation.of(
         _measurements(activation, up, found, proved, seeds),
@@ -92,8 +92,9 @@ def evaluate(activation: Any, seeds: Sequence[int], settings: Settings = STANDAR
     )
 
 
-def references(seeds: Sequence[int]) -> Evaluation:
-    """An unregulated gene: Poisson, and half-way in ln 2 lifetimes."""
+def references(seeds: Sequence[int], settings: Settings = STANDARD) -> Evaluation:
+    """An unregulated gene in closed form, at any setting: Poisson, and half-way in ln 2 lifetimes."""
+    del settings
     seeds = tuple(int(s) for s in seeds)
     ones = np.ones(len(seeds))
     who = "unregulated gene (closed form)"
@@ -119,7 +120,7 @@ def _axes(settings: Settings) -> tuple[np.ndarray, np.ndarray]:
     return np.geomspace(0.03, 3.0, settings.cells), np.geomspace(0.03, 3.0, settings.cells)
 
 
-def _measured(keys: Array, up: Response, down: Response, settings: Settings) -> Found:
+def _measured(keys: Array, up: Response, down: Response, settings: Settings) -> Outcome:
     times = _times(settings)
     draw, run = (jax.vmap(jax.random.fold_in, (0, None))(keys, i) for i in (0, 1))
 
@@ -155,7 +156,7 @@ def _measured(keys: Array, up: Response, down: Response, settings: Settings) -> 
     gains = jax.vmap(jax.vmap(gain, (0, None)), (None, 0))(K_yz, X)
     shown = simulate(_loop(up, down, jnp.asarray([0.1, 0.1, 0.3])), {"X": 1.0}, times).levels["Z"]
     swing = jnp.ptp(late) / jnp.mean(late)
-    return Found(*jax.vmap(loops)(draw), fano(runs.counts["Y"])[:, 0], predicted, swing, gains, shown)  # pyright: ignore[reportCallIssue]
+    return Outcome(*jax.vmap(loops)(draw), fano(runs.counts["Y"])[:, 0], predicted, swing, gains, shown)  # pyright: ignore[reportCallIssue]
 
 
 def _largest_production_at_rest(down: Response) -> float:
@@ -169,7 +170,7 @@ def _largest_production_at_rest(down: Response) -> float:
 
 
 def _measurements(
-    activation: Activation, up: Response, found: Found, proved: float, seeds: tuple[int, ...]
+    activation: Activation, up: Response, found: Outcome, proved: float, seeds: tuple[int, ...]
 ) -> list[Measurement]:
     name, count = activation.name, len(seeds)
     constants = {
@@ -192,12 +193,12 @@ def _measurements(
     ]
 
 
-def _pulse_curve(activation: Activation, found: Found, settings: Settings) -> Curve:
+def _pulse_curve(activation: Activation, found: Outcome, settings: Settings) -> Curve:
     title = "Pulse of the incoherent loop after a step of X (K 0.1, 0.1, 0.3)"
     return Curve(title, activation.name, np.asarray(_times(settings)), found.pulse[None], "time / lifetimes", "Z")
 
 
-def _gain_map(activation: Activation, found: Found, settings: Settings) -> Heatmap:
+def _gain_map(activation: Activation, found: Outcome, settings: Settings) -> Heatmap:
     K_yz, X = _axes(settings)
     return Heatmap(
         "Log gain d ln Z / d ln X at rest: 0 is perfect adaptation",
@@ -215,7 +216,7 @@ def _gain_map(activation: Activation, found: Found, settings: Settings) -> Heatm
     )
 
 
-def _notes(activation: Activation, up: Response, found: Found, proved: float) -> tuple[str, ...]:
+def _notes(activation: Activation, up: Response, found: Outcome, proved: float) -> tuple[str, ...]:
     read = (
         "is off at x <= 0 and is read as a function of concentration, scaled to be half on at K"
         if up.reading == "linear"

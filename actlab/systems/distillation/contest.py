@@ -21,10 +21,15 @@ def contest(
     """A pure function of a seed's key, to map over seeds: relative errors, each of shape (orders,).
 
     Teacher, points and student are drawn by the key.
+
+    Args:
+        activation: of the students' hidden layers.
+        recipe: of teacher, students and training.
+        orders: how many derivatives are matched beside the values, one student each.
     """
     f: Activation = al.as_activation(activation)
 
-    def one(key: Array) -> Errors:
+    def one_seed(key: Array) -> Errors:
         of_teacher, of_points, of_test, of_student = jax.random.split(key, 4)
         teacher = reference_teacher(of_teacher, recipe)
         x, test = points(of_points, recipe.points), points(of_test, recipe.test_points)
@@ -33,4 +38,4 @@ def contest(
         ]
         return jax.tree.map(lambda *v: jnp.stack(v), *found)
 
-    return one
+    return one_seed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,26 +16,39 @@ from actlab.systems.distillation.model import Recipe
 from actlab.systems.distillation.peers import GAUSSIAN_PROCESS, gaussian_process_errors
 from actlab.training import ensemble, seed_keys
 
-STANDARD = Recipe(steps=1500)
 MATCHED = ("values", "values and slopes", "values, slopes and curvature")
 WHAT = ("value", "slope", "curvature")
 TITLE = "Relative {} error against what is matched"
 
 
-def evaluate(activation: Any, seeds: Sequence[int], recipe: Recipe = STANDARD) -> Evaluation:
+@dataclass(frozen=True)
+class Settings:
+    """The size of the test.
+
+    Attributes:
+        recipe: of teachers, students and training.
+    """
+
+    recipe: Recipe = field(default_factory=lambda: Recipe(steps=1500))
+
+
+STANDARD = Settings()
+
+
+def evaluate(activation: Any, seeds: Sequence[int], settings: Settings = STANDARD) -> Evaluation:
     """Trains students of the activation on a tanh teacher's values, then slopes, then curvature, at 100 points.
 
     Args:
         activation: an Activation, a function or a name.
         seeds: of teachers, points and students; all in one compiled program.
-        recipe: the size of the test.
+        settings: the size of the test.
 
     Raises:
         FactError: the activation's gradients are surrogates.
     """
     activation, seeds = al.as_activation(activation), tuple(int(s) for s in seeds)
     known = capability(activation)
-    errors = ensemble(contest(activation, recipe))(seed_keys(seeds))
+    errors = ensemble(contest(activation, settings.recipe))(seed_keys(seeds))
     tables = [np.asarray(e, np.float64) for e in errors]
     notes = [_foretold(known)]
     if known.hessian:
@@ -48,10 +62,10 @@ def evaluate(activation: Any, seeds: Sequence[int], recipe: Recipe = STANDARD) -
     return Evaluation.of(_measurements(activation.name, tables, seeds), _curves(activation.name, tables), tuple(notes))
 
 
-def references(seeds: Sequence[int]) -> Evaluation:
+def references(seeds: Sequence[int], settings: Settings = STANDARD) -> Evaluation:
     """scikit-learn's Gaussian process on the values at the same points."""
     seeds = tuple(int(s) for s in seeds)
-    tables = [np.asarray(e, np.float64)[:, None] for e in gaussian_process_errors(seeds, STANDARD)]
+    tables = [np.asarray(e, np.float64)[:, None] for e in gaussian_process_errors(seeds, settings.recipe)]
     return Evaluation.of(_measurements(GAUSSIAN_PROCESS, tables, seeds), ())
 
 

@@ -15,6 +15,8 @@ from actlab.activations import Facts, Interval
 from actlab.systems.flows.elementwise import Sloped, preimage, value_and_log_slope
 from actlab.systems.flows.transforms import Raw, Transform
 
+WEAKEST_FIRST = ("unknown", "declared", "proved")
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False, repr=False)
@@ -60,13 +62,13 @@ class Composite(Sloped):
 
     @property
     def facts(self) -> Facts:
-        """The bounds of the slope; onto the reals."""
-        known = [member.facts.smoothness for member in self.members]
-        return Facts(
+        """The chain rule's, with the bounds of the slope; onto the reals. As well founded as the weakest member's."""
+        standings = [member.facts.standing for member in self.members]
+        return al.compose(*reversed(self.members)).facts.replace(
             range=al.REALS,
             slope=Interval(self.lower, self.upper),
-            smoothness=None if None in known else min(k for k in known if k is not None),
             monotone="strictly increasing",
+            standing=min(standings, key=WEAKEST_FIRST.index),
         )
 
 

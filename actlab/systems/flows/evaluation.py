@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax
@@ -16,32 +17,47 @@ from actlab.systems.flows.monotone import Copies, Mixture
 from actlab.systems.flows.toys import eight_gaussians, pinwheel
 from actlab.systems.flows.transforms import Affine, Transform
 
-STANDARD = Recipe(layers=4, width=24, steps=400, rows=6000)
-UNITS = 4
 DENSITY = "eight Gaussians: density that the flow has learned"
 ROUND_TRIP = "round trip in float32, largest error of 256 events"
 
 
-def evaluate(activation: Any, seeds: Sequence[int], recipe: Recipe = STANDARD) -> Evaluation:
+@dataclass(frozen=True)
+class Settings:
+    """The size of the test.
+
+    Attributes:
+        recipe: of the flows and their training.
+        units: copies that a function of the flow combines.
+    """
+
+    recipe: Recipe = field(default_factory=lambda: Recipe(layers=4, width=24, steps=400, rows=6000))
+    units: int = 4
+
+
+STANDARD = Settings()
+
+
+def evaluate(activation: Any, seeds: Sequence[int], settings: Settings = STANDARD) -> Evaluation:
     """Trains coupling flows whose functions are convex combinations of copies of the activation: slopes are its own.
 
     Args:
         activation: an Activation, a function or a name; its slope must be known to lie in [m, M], m > 0, M finite.
         seeds: of data, start and batches.
-        recipe: the size of the test.
+        settings: the size of the test.
 
     Raises:
         FactError: it is not; says what would do.
     """
     activation = al.as_activation(activation)
-    transform = Copies(activation, UNITS)
-    return _measured(repr(activation), transform, tuple(int(s) for s in seeds), recipe)
+    transform = Copies(activation, settings.units)
+    return _measured(activation.name, transform, tuple(int(s) for s in seeds), settings.recipe)
 
 
-def references(seeds: Sequence[int], recipe: Recipe = STANDARD) -> Evaluation:
+def references(seeds: Sequence[int], settings: Settings = STANDARD) -> Evaluation:
     """The affine coupling of RealNVP and this package's mixture of algebraic sigmoids, trained alike."""
     seeds = tuple(int(s) for s in seeds)
-    found = [_measured(n, t, seeds, recipe) for n, t in (("affine", Affine()), ("mixture", Mixture(UNITS)))]
+    transforms = {"affine": Affine(), "mixture": Mixture(settings.units)}
+    found = [_measured(name, transform, seeds, settings.recipe) for name, transform in transforms.items()]
     truth = _density(eight_gaussians(), "truth")
     return Evaluation(
         tuple(m for e in found for m in e.measurements),

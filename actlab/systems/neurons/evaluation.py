@@ -58,7 +58,7 @@ class Settings:
 STANDARD = Settings()
 
 
-class Found(NamedTuple):
+class Outcome(NamedTuple):
     """Of one set: the published parameters first, then the draws; nan where the resting state never ends."""
 
     lists: tuple[tuple[Bifurcation, ...], ...]
@@ -98,7 +98,7 @@ def references(seeds: Sequence[int], settings: Settings = STANDARD) -> Evaluatio
 
 
 def _evaluation(
-    who: str, found: dict[str, Found], seeds: tuple[int, ...], settings: Settings, *notes: str
+    who: str, found: dict[str, Outcome], seeds: tuple[int, ...], settings: Settings, *notes: str
 ) -> Evaluation:
     described = (_described(who, name, f) for name, f in found.items())
     curves = _curves(who, found, settings)
@@ -124,7 +124,9 @@ def _neuron(activation: Activation, values: dict[str, float]) -> Neuron:
     return morris_lecar(**values, fast=fast, slow=slow)
 
 
-def _studied(activation: Activation, published: dict[str, float], seeds: tuple[int, ...], settings: Settings) -> Found:
+def _studied(
+    activation: Activation, published: dict[str, float], seeds: tuple[int, ...], settings: Settings
+) -> Outcome:
     neurons = [_neuron(activation, _drawn(published, seed, settings)) for seed in (None, *seeds)]
     try:
         lists = tuple(bifurcations(neuron) for neuron in neurons)
@@ -152,7 +154,7 @@ def _studied(activation: Activation, published: dict[str, float], seeds: tuple[i
         None if b is None else kind_of(b, r) for b, r in zip(onsets, below.tolist(), strict=True)
     )
     width = _coexistence(rates, onset, below, settings)
-    return Found(lists, onset, kinds, np.where(np.isnan(onset), np.nan, above), width, curve)
+    return Outcome(lists, onset, kinds, np.where(np.isnan(onset), np.nan, above), width, curve)
 
 
 def _axis(settings: Settings) -> np.ndarray:
@@ -185,7 +187,7 @@ def _rates(neurons: Neuron, currents: Array, voltages: Array, duration: float, s
     return jax.vmap(jax.vmap(one, (None, 0, None)))(neurons, currents, voltages)
 
 
-def _measurements(who: str, found: dict[str, Found], seeds: tuple[int, ...], settings: Settings) -> list[Measurement]:
+def _measurements(who: str, found: dict[str, Outcome], seeds: tuple[int, ...], settings: Settings) -> list[Measurement]:
     table = []
     for name, f in found.items():
         first = np.array([float(k == "I") for k in f.kinds[1:]])
@@ -204,7 +206,7 @@ def _measurements(who: str, found: dict[str, Found], seeds: tuple[int, ...], set
     return table
 
 
-def _curves(who: str, found: dict[str, Found], settings: Settings) -> list[Curve]:
+def _curves(who: str, found: dict[str, Outcome], settings: Settings) -> list[Curve]:
     axis = _axis(settings)
     return [
         Curve(f"Rate against current, {name}, cells kicked", who, axis, f.rates[1:], "current / (uA/cm^2)", "rate / Hz")
@@ -212,7 +214,7 @@ def _curves(who: str, found: dict[str, Found], settings: Settings) -> list[Curve
     ]
 
 
-def _described(who: str, name: str, f: Found) -> str:
+def _described(who: str, name: str, f: Outcome) -> str:
     """One sentence on the neuron of published parameters."""
     if f.kinds[0] is None:
         return f"{name}, published parameters, {who}: rest never loses its stability."

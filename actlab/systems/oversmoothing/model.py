@@ -228,7 +228,14 @@ def train(
     def epochs(state: Progress) -> int:
         return int(np.max(state.epoch))
 
-    state = in_chunks(folder, state, advanced, steps=epochs, active=lambda state: bool(active(state).any()))
+    state = in_chunks(
+        folder,
+        state,
+        advanced,
+        steps=epochs,
+        active=lambda state: bool(active(state).any()),
+        most=recipe.epochs,
+    )
     return Trained(state.test, state.val, state.epoch, state.best, rest, graphdef)
 
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from actlab.activations import maxmin
 from actlab.measurement import Curve, Evaluation, Measurement, System
+from actlab.systems.robustness.arm import Arm, Outcome, outcome_of
 from actlab.systems.robustness.attack import Attack
-from actlab.systems.robustness.contest import Arm, Outcome, contest
 from actlab.systems.robustness.model import Recipe, certified_activation
 
 BOX, BALL, PLAIN = "interval training", "orthogonal layers", "ordinary training"
@@ -69,7 +69,7 @@ def evaluate(activation: Any, seeds: Sequence[int], settings: Settings = STANDAR
         FactError: the activation's slope is not known to be bounded: nothing can be certified.
     """
     activation, seeds = certified_activation(activation), tuple(int(s) for s in seeds)
-    outcomes = {name: contest(activation, settings.arms()[name], seeds, settings.attack) for name in (BOX, BALL)}
+    outcomes = {name: outcome_of(activation, settings.arms()[name], seeds, settings.attack) for name in (BOX, BALL)}
     who = activation.name
     measured = [m for name, o in outcomes.items() for m in _measurements(who, name, o, seeds, settings)]
     refuted = sum((o.refuted for o in outcomes.values()), np.zeros(len(seeds)))
@@ -81,7 +81,7 @@ def evaluate(activation: Any, seeds: Sequence[int], settings: Settings = STANDAR
 def references(seeds: Sequence[int], settings: Settings = STANDARD) -> Evaluation:
     """MaxMin between orthogonal layers: a vector activation that keeps the length of every gradient."""
     seeds = tuple(int(s) for s in seeds)
-    outcome = contest(maxmin, settings.arms()[BALL], seeds, settings.attack)
+    outcome = outcome_of(maxmin, settings.arms()[BALL], seeds, settings.attack)
     return Evaluation(
         tuple(_measurements(maxmin.name, BALL, outcome, seeds, settings)),
         tuple(_curves(maxmin.name, BALL, outcome, settings)),

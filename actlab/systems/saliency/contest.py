@@ -41,7 +41,7 @@ class Settings:
 STANDARD = Settings()
 
 
-class Measured(NamedTuple):
+class Outcome(NamedTuple):
     """Of one net; means over the explained images.
 
     Maps are gradients of the predicted class's logit; of its integrated gradients are `deletion`, `insertion`,
@@ -74,7 +74,7 @@ def unit_slopes(model: Any, activation: Any, x: Float[Array, "rows inputs"]) -> 
 def measured(
     model: Any, activation: Any, at_start: Any, x: Float[Array, "rows pixels"], y: Int[Array, " rows"], key: Any,
     settings: Settings,
-) -> Measured:  # fmt: skip
+) -> Outcome:  # fmt: skip
     """What the maps of one net at these images are like.
 
     Args:
@@ -101,7 +101,7 @@ def measured(
 
     before = gradient(class_score(at_start, predicted), x)
     deleted = fall(False)
-    return Measured(
+    return Outcome(
         accuracy=jnp.mean(predicted == y),
         gini=jnp.nanmean(gini(maps)),
         zero_pixels=jnp.mean(zero_fraction(maps)),
@@ -118,15 +118,22 @@ def measured(
 
 def contest(
     activation: Any, train: dict[str, Array], test: dict[str, Array], settings: Settings = STANDARD
-) -> Callable[[Key[Array, " seeds"]], Measured]:
-    """Keys of seeds -> what is measured of one net a seed, each of shape (seeds, ...)."""
+) -> Callable[[Key[Array, ""]], Outcome]:
+    """A pure function of a seed's key, to map over seeds: what is measured of one net.
+
+    Args:
+        activation: of the hidden layers.
+        train: images `x`, standardized, and their classes `y`, of which batches are drawn.
+        test: the same, of which the first are explained.
+        settings: sizes.
+    """
     f = al.as_activation(activation)
     x, y = test["x"][: settings.explained], test["y"][: settings.explained]
 
-    def one(key: Array) -> Measured:
+    def one_seed(key: Array) -> Outcome:
         of_net, of_search = jax.random.split(key)
         fitted = classifier(of_net, train, f, settings.recipe, CLASSES)
         at_start = untrained(of_net, x.shape[1], f, settings.recipe, CLASSES)
         return measured(fitted.model(), f, at_start, x, y, of_search, settings)
 
-    return jax.jit(jax.vmap(one))
+    return one_seed

@@ -11,9 +11,9 @@ import actlab.activations as al
 from actlab.activations import Activation
 from actlab.data.splits import standardized_digits
 from actlab.measurement import Better, Curve, Evaluation, Measurement, System
-from actlab.systems.saliency.contest import STANDARD, Measured, Settings, contest
+from actlab.systems.saliency.contest import STANDARD, Outcome, Settings, contest
 from actlab.systems.saliency.exact_paths import is_cut_exactly
-from actlab.training import seed_keys
+from actlab.training import ensemble, seed_keys
 
 Row = tuple[str, str, str, Better]
 ROWS: tuple[Row, ...] = (
@@ -49,7 +49,7 @@ def evaluate(activation: Any, seeds: Sequence[int], settings: Settings = STANDAR
             "would do: its smooth version"
         )
     train, test = standardized_digits()
-    found = contest(activation, train, test, settings)(seed_keys(seeds))
+    found = ensemble(contest(activation, train, test, settings))(seed_keys(seeds))
     table = _table(activation.name, found, seeds, ROWS)
     shares = np.linspace(0, 1, settings.deletions + 1)
     curve = Curve(
@@ -58,7 +58,7 @@ def evaluate(activation: Any, seeds: Sequence[int], settings: Settings = STANDAR
     return Evaluation.of(table, [curve], _notes(activation, table))
 
 
-def _table(who: str, found: Measured, seeds: tuple[int, ...], rows: Sequence[Row]) -> list[Measurement]:
+def _table(who: str, found: Outcome, seeds: tuple[int, ...], rows: Sequence[Row]) -> list[Measurement]:
     return [
         Measurement(
             name, who, np.asarray(getattr(found, of), np.float64) * (100 if unit == "%" else 1), unit, better, seeds
@@ -91,13 +91,14 @@ def _notes(activation: Activation, table: list[Measurement]) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def references(seeds: Sequence[int]) -> Evaluation:
+def references(seeds: Sequence[int], settings: Settings = STANDARD) -> Evaluation:
     """A linear net, trained on the same images in the same way: its map is its weights, whatever the image."""
     train, test = standardized_digits()
-    found = contest(al.identity, train, test)(seed_keys(tuple(seeds)))
+    seeds = tuple(int(s) for s in seeds)
+    found = ensemble(contest(al.identity, train, test, settings))(seed_keys(seeds))
     wanted = ("deletion", "insertion", "gini", "complexity", "accuracy")
     rows = tuple(row for row in ROWS if row[1] in wanted)
-    table = _table("linear net", found, tuple(seeds), rows)
+    table = _table("linear net", found, seeds, rows)
     return Evaluation.of(table, ())
 
 

@@ -26,8 +26,12 @@ def infidelity(
 ) -> Float[Array, " batch"]:
     """E (I . map - (F(x) - F(x - I)))^2 over Gaussian disturbances I: 0 where the map is the change of the score.
 
+    Raises:
+        SaliencyError: samples below 1.
+
     Source: Yeh et al. 2019, arXiv:1901.09392, definition 2.1.
     """
+    _refuse_none("infidelity: samples", samples)
     own = score(x)
 
     def one(key: Array) -> Array:
@@ -42,7 +46,12 @@ def infidelity_at(
     maps: Float[Array, "batch *shape"],
     disturbances: Float[Array, "samples batch *shape"],
 ) -> Float[Array, " batch"]:
-    """`infidelity` over given disturbances I: of another distribution, or such as set pixels to a baseline."""
+    """`infidelity` over given disturbances I: of another distribution, or such as set pixels to a baseline.
+
+    Raises:
+        SaliencyError: no disturbances.
+    """
+    _refuse_none("infidelity_at: disturbances", len(disturbances))
     own = score(x)
     return jnp.mean(jax.lax.map(lambda moved: _missed(score, x, maps, own, moved), disturbances), axis=0)
 
@@ -59,8 +68,12 @@ def sensitivity_max(
 
     A lower bound of the supremum: for gradients `gradient_lipschitz` bounds it from above. NaN for a map of zeros.
 
+    Raises:
+        SaliencyError: samples below 1.
+
     Source: Yeh et al. 2019, arXiv:1901.09392, definition 4.1 (relative, as captum and quantus compute it).
     """
+    _refuse_none("sensitivity_max: samples", samples)
     own = explain(x)
 
     def one(key: Array) -> Array:
@@ -72,9 +85,20 @@ def sensitivity_max(
 def sensitivity_at(
     explain: Explain, x: Float[Array, "batch *shape"], points: Float[Array, "samples batch *shape"]
 ) -> Float[Array, " batch"]:
-    """`sensitivity_max` over given points x'."""
+    """`sensitivity_max` over given points x'.
+
+    Raises:
+        SaliencyError: no points.
+    """
+    _refuse_none("sensitivity_at: points", len(points))
     own = explain(x)
     return _over(jnp.max(jax.lax.map(lambda point: _norm(explain(point) - own), points), axis=0), _norm(own))
+
+
+def _refuse_none(what: str, count: int) -> None:
+    """Of nothing there is no mean and no largest."""
+    if count < 1:
+        raise SaliencyError(f"{what} = {count} must be at least 1")
 
 
 def _over(change: Array, size: Array) -> Array:

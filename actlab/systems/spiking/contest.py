@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Key
 
 from actlab.systems.spiking.encoding import shuffled_in_time
 from actlab.systems.spiking.lif import LIF
@@ -81,34 +81,44 @@ def trial(key: Key[Array, ""], train: Any, test: Any, neuron: LIF, task: Task) -
     )
 
 
-def sweep_of_seed(
-    key: Key[Array, ""], neurons: Callable[[Array, Array], LIF], betas: Any, shares: Any, task: Task
-) -> Outcome:
-    """One net for each beta and share of the gradient through the reset, on the same data from the same kernels.
+def contest(
+    neurons: Callable[[Array, Array], LIF], betas: Any, shares: Any, task: Task
+) -> Callable[[Key[Array, ""]], Outcome]:
+    """A pure function of a seed's key, to map over seeds: one net for each beta and share of the reset's gradient.
+
+    The key is for data, kernels and batches: all nets of a seed learn the same data from the same kernels.
 
     Args:
-        key: for data, kernels and batches.
         neurons: (beta, share) -> the neuron.
         betas: shape (betas,).
         shares: of the reset's gradient: 0 detached, 1 attached.
         task: problem and recipe.
 
     Returns:
-        Leaves of shape (betas, shares).
+        A function of a key to an `Outcome` with leaves of shape (betas, shares).
     """
-    of_data, of_net = jax.random.split(key)
-    train, test = draw(of_data, task)
+    betas, shares = jnp.asarray(betas), jnp.asarray(shares)
 
-    def one(beta: Array, share: Array) -> Outcome:
-        return trial(of_net, train, test, neurons(beta, share), task)
+    def one_seed(key: Array) -> Outcome:
+        of_data, of_net = jax.random.split(key)
+        train, test = draw(of_data, task)
 
-    return jax.vmap(jax.vmap(one, (None, 0)), (0, None))(jnp.asarray(betas), jnp.asarray(shares))
+        def one(beta: Array, share: Array) -> Outcome:
+            return trial(of_net, train, test, neurons(beta, share), task)
+
+        return jax.vmap(jax.vmap(one, (None, 0)), (0, None))(betas, shares)
+
+    return one_seed
 
 
-def control_of_seed(key: Key[Array, ""], neuron: LIF, task: Task) -> Float[Array, ""]:
-    """Accuracy of the same net on data without spike times: chance, or the task is not about time."""
-    of_data, of_net = jax.random.split(key)
-    parts = draw(of_data, task)
-    shuffles = jax.random.split(jax.random.fold_in(key, 1))
-    train, test = (without_times(k, part, task) for k, part in zip(shuffles, parts, strict=True))
-    return trial(of_net, train, test, neuron, task).accuracy
+def control(neuron: LIF, task: Task) -> Callable[[Key[Array, ""]], Outcome]:
+    """The same on data without spike times, one net: chance, or the task is not about time."""
+
+    def one_seed(key: Array) -> Outcome:
+        of_data, of_net = jax.random.split(key)
+        parts = draw(of_data, task)
+        shuffles = jax.random.split(jax.random.fold_in(key, 1))
+        train, test = (without_times(k, part, task) for k, part in zip(shuffles, parts, strict=True))
+        return trial(of_net, train, test, neuron, task)
+
+    return one_seed

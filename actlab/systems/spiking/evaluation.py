@@ -13,7 +13,7 @@ import numpy as np
 import actlab.activations as al
 from actlab.activations import Activation
 from actlab.measurement import Curve, Evaluation, Measurement, System
-from actlab.systems.spiking.contest import Outcome, Task, control_of_seed, sweep_of_seed
+from actlab.systems.spiking.contest import Outcome, Task, contest, control
 from actlab.systems.spiking.laws import critical_beta, gaussian_moments, largest_factor, limit_moments
 from actlab.systems.spiking.lif import LIF, carried_slope
 from actlab.systems.spiking.model import Recipe
@@ -73,7 +73,7 @@ def evaluate(activation: Any, seeds: Sequence[int], settings: Settings = STANDAR
         return LIF(surrogate=replace(h, beta=beta), reset_gradient=share)
 
     betas, shares = jnp.asarray(settings.betas, jnp.float32), jnp.asarray([0.0, 1.0])
-    found = ensemble(lambda k: sweep_of_seed(k, neuron, betas, shares, settings.task))(_keys(seeds))
+    found = ensemble(contest(neuron, betas, shares, settings.task))(_keys(seeds))
     growth = _growth(h, seeds, settings)
     return Evaluation.of(
         _measurements(activation, h, found, growth, seeds, settings),
@@ -86,7 +86,8 @@ def references(seeds: Sequence[int], settings: Settings = STANDARD) -> Evaluatio
     """The same nets on the same counts of spikes at random times: what rates alone tell."""
     seeds = tuple(int(s) for s in seeds)
     neuron = LIF(surrogate=surrogate("sigmoid", 10.0))
-    chance = 100 * np.asarray(ensemble(lambda k: control_of_seed(k, neuron, settings.task))(_keys(seeds)), np.float64)
+    found = ensemble(control(neuron, settings.task))(_keys(seeds))
+    chance = 100 * np.asarray(found.accuracy, np.float64)
     return Evaluation((Measurement(HEADLINE, "rates only (no spike times)", chance, "%", "higher", seeds),))
 
 

@@ -153,7 +153,8 @@ class Recipe:
     """How a classifier of spike times is trained.
 
     Attributes:
-        hidden: widths of the hidden layers.
+        hidden: widths of the hidden layers; () is a readout of the input spikes, without neurons and without a "rate"
+            among the metrics.
         steps: of Adam.
         batch_size: samples of a batch.
         learning_rate: at the start; it falls as a cosine to a fiftieth.
@@ -212,7 +213,8 @@ def train_classifier(
         output, hidden = model.mean_output(encode(key, batch["times"], times))
         value = optax.softmax_cross_entropy_with_integer_labels(recipe.logit_scale * output, batch["y"]).mean()
         right = jnp.mean(jnp.argmax(output, -1) == batch["y"])
-        return value, {"accuracy": right, "rate": jnp.mean(hidden[0])}
+        rates = {"rate": jnp.mean(hidden[0])} if hidden else {}
+        return value, {"accuracy": right, **rates}
 
     schedule = optax.cosine_decay_schedule(recipe.learning_rate, recipe.steps, 0.02)
     return fit(

@@ -9,6 +9,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 import actlab.activations as al
@@ -86,22 +88,41 @@ class Surrogate(Activation):
         """The family's name."""
         return self.shape.name
 
+    def check(self) -> None:
+        """That beta and scale are positive and finite; of traced ones nothing is known.
+
+        Not when it is made: gradients and axes to map have its form too.
+
+        Raises:
+            SpikingError: one of them is not.
+        """
+        for what, value in (("beta", self.beta), ("scale", self.scale)):
+            if isinstance(value, Tracer):
+                continue
+            numbers = np.asarray(value)
+            if not np.all((numbers > 0) & (numbers < math.inf)):
+                raise SpikingError(f"surrogate {self.name}: {what} = {value} must be positive and finite")
+
     def evaluate(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """h(x) for a floating array."""
+        self.check()
         return (aligned(self.scale, x) * self.shape.density(x, self.beta)).astype(x.dtype)
 
     def step(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """The smooth step whose derivative is h: 0 far left, the area far right; of straight-through, scale x."""
+        self.check()
         return (aligned(self.scale, x) * self.shape.step(x, aligned(self.beta, x))).astype(x.dtype)
 
     @property
     def shape_facts(self) -> ShapeFacts:
         """Area, peak, integral of h^2, reach, support and tail at the present beta and scale."""
+        self.check()
         return self.shape.facts(self.beta).scaled(self.scale)
 
     @property
     def facts(self) -> Facts:
         """Those of h as an activation: range, slope, curvature, kinks."""
+        self.check()
         return al.affine(self.shape.activation(self.beta), scale=self.scale).facts.replace(monotone="none")
 
     def unit_area(self) -> Surrogate:
@@ -110,6 +131,7 @@ class Surrogate(Activation):
         Raises:
             SpikingError: the area is infinite.
         """
+        self.check()
         area = self.shape.facts(self.beta).area
         if isinstance(area, float) and math.isinf(area):
             raise SpikingError(f"{self.name} has an infinite area and no unit_area; take another surrogate")
@@ -117,6 +139,7 @@ class Surrogate(Activation):
 
     def unit_peak(self) -> Surrogate:
         """The same h divided by its peak: its area then shrinks as 1/beta."""
+        self.check()
         return replace(self, scale=1 / self.shape.facts(self.beta).peak)
 
     def __repr__(self) -> str:
@@ -238,21 +261,24 @@ def surrogate(name: str, beta: Any = 10.0, scale: Any = 1.0) -> Surrogate:
         scale: a factor in front, as the 0.3 of Bellec et al. 2018.
 
     Raises:
-        SpikingError: no such family, or a number beta or scale that is not positive and finite.
+        SpikingError: no such family, or a beta or scale that is known and not positive and finite.
     """
     known = ALIASES.get(name, name)
     if known not in SHAPES:
         raise SpikingError(f"no surrogate {name!r}; known: {', '.join([*SHAPES, *ALIASES])}")
-    for what, value in (("beta", beta), ("scale", scale)):
-        if isinstance(value, (int, float)) and not 0 < value < math.inf:
-            raise SpikingError(f"surrogate {name}: {what} = {value} must be positive and finite")
     beta, scale = (float(v) if isinstance(v, int) else v for v in (beta, scale))
-    return Surrogate(beta, scale, SHAPES[known])
+    made = Surrogate(beta, scale, SHAPES[known])
+    made.check()
+    return made
 
 
 def spike(x: Float[Array, "*shape"], surrogate: Surrogate, smooth: bool = False) -> Float[Array, "*shape"]:
     """1 where x > 0, else 0, with h(x) in place of its derivative; `smooth` gives the step whose derivative h is.
 
     The smoothed spike has that derivative exactly, so finite differences of a smoothed network check its gradients.
+
+    Raises:
+        SpikingError: as of `Surrogate.check`.
     """
+    surrogate.check()
     return surrogate.step(x) if smooth else al.heaviside.with_surrogate(surrogate).evaluate(x)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -27,14 +28,6 @@ from actlab.systems.uncertainty.measure import LEVELS, Scores, gaussian_scores, 
 from actlab.systems.uncertainty.model import fit_gaussian, noisy_beta_nll
 from actlab.training import ensemble, seed_keys
 
-HIDDEN = (16,)
-STEPS = 300
-BATCH = 32
-LEARNING_RATE = 1e-2
-NOISE = 0.5
-"""Of the standardized inputs: without it every activation overfits 354 rows."""
-
-TEST_FRACTION = 0.2
 RAW = np.linspace(-120.0, 120.0, 241)
 """Raw scale outputs of the gradient curve: what an untrained or diverging last layer may put out."""
 
@@ -46,15 +39,40 @@ GRADIENT = "gradient of the likelihood in the raw variance output, target one de
 CALIBRATION = "how often the central interval covers"
 
 
+@dataclass(frozen=True)
+class Settings:
+    """The size of the test.
+
+    Attributes:
+        hidden: widths of the net.
+        steps: of Adam, whose step size falls along a cosine to 0.
+        batch_size: rows of a batch.
+        learning_rate: at the start.
+        noise: deviation of what is added to the standardized inputs: without it every activation overfits 354 rows.
+        test_fraction: of the rows.
+    """
+
+    hidden: tuple[int, ...] = (16,)
+    steps: int = 300
+    batch_size: int = 32
+    learning_rate: float = 1e-2
+    noise: float = 0.5
+    test_fraction: float = 0.2
+
+
+STANDARD = Settings()
+
+
 @functools.cache
-def _splits(seeds: tuple[int, ...]) -> Split:
+def _splits(seeds: tuple[int, ...], test_fraction: float) -> Split:
     data = diabetes()
-    return stacked([random_split(data, seed, TEST_FRACTION) for seed in seeds])
+    return stacked([random_split(data, seed, test_fraction) for seed in seeds])
 
 
-def _run(activation: Any, head: Gaussian, seeds: tuple[int, ...]) -> Scores:
+def _run(activation: Any, head: Gaussian, seeds: tuple[int, ...], settings: Settings) -> Scores:
     """One net a seed, all in one program: the seed is the split and the initialization."""
-    schedule = optax.cosine_decay_schedule(LEARNING_RATE, STEPS)
+    schedule = optax.cosine_decay_schedule(settings.learning_rate, settings.steps)
+    splits = jax.tree.map(jnp.asarray, _splits(seeds, settings.test_fraction))
 
     def run(key: Array, split: Split) -> Scores:
         mean, log_variance = fit_gaussian(
@@ -62,43 +80,44 @@ def _run(activation: Any, head: Gaussian, seeds: tuple[int, ...]) -> Scores:
             activation,
             head,
             split,
-            loss=noisy_beta_nll(head, 0.5, NOISE),
-            hidden=HIDDEN,
+            loss=noisy_beta_nll(head, 0.5, settings.noise),
+            hidden=settings.hidden,
             optimizer=optax.adam(schedule),
-            steps=STEPS,
-            batch_size=BATCH,
+            steps=settings.steps,
+            batch_size=settings.batch_size,
         )
         return gaussian_scores(mean, log_variance, split.y_test, split.y_scale)
 
-    return jax.tree.map(np.asarray, ensemble(run)(seed_keys(seeds), jax.tree.map(jnp.asarray, _splits(seeds))))
+    return jax.tree.map(np.asarray, ensemble(run)(seed_keys(seeds), splits))
 
 
-def evaluate(activation: Any, seeds: Sequence[int]) -> Evaluation:
+def evaluate(activation: Any, seeds: Sequence[int], settings: Settings = STANDARD) -> Evaluation:
     """The activation as hidden nonlinearity under the bounded head; and as the variance itself where its range allows.
 
     Args:
         activation: Activation, function or name.
         seeds: each a split of the data and an initialization.
+        settings: the size of the test.
     """
     activation, seeds = al.as_activation(activation), tuple(int(s) for s in seeds)
-    name = repr(activation)
-    scores = _run(activation, bounded_gaussian(), seeds)
+    name = activation.name
+    scores = _run(activation, bounded_gaussian(), seeds, settings)
     rows = measurements(name, scores, seeds)
     curves = [Curve(CALIBRATION, name, LEVELS, scores.calibration, "nominal probability", "fraction covered")]
     notes = [_coverage_note(float(np.mean(scores.coverage)), len(seeds))]
-    as_variance, more_curves, note = _as_variance(activation, name, seeds)
+    as_variance, more_curves, note = _as_variance(activation, name, seeds, settings)
     return Evaluation((*rows, *as_variance), (*curves, *more_curves), (*notes, note))
 
 
 def _as_variance(
-    activation: al.Activation, name: str, seeds: tuple[int, ...]
+    activation: al.Activation, name: str, seeds: tuple[int, ...], settings: Settings
 ) -> tuple[tuple[Measurement, ...], tuple[Curve, ...], str]:
     """The same net with tanh units whose variance is the activation of a raw output, or why that cannot be."""
     try:
         head = gaussian_of(activation, FLOOR)
     except al.FactError as error:
         return (), (), f"Not measured as a variance map: {error}"
-    nll = _run(al.tanh, head, seeds).nll
+    nll = _run(al.tanh, head, seeds, settings).nll
     gradients = _gradients(head)
     curve = Curve(GRADIENT, f"{name} + {FLOOR:g}", RAW, gradients, "raw output", "|gradient|, nats", log_y=True)
     return (Measurement(AS_VARIANCE, name, nll, "nats", "lower", seeds),), (curve,), _gradient_note(head, gradients)
@@ -145,12 +164,12 @@ def _gradient_note(head: Gaussian, gradients: np.ndarray) -> str:
     return f"As a variance (floor {FLOOR:g}) its gradient is not finite, first at the raw output {first:g}."
 
 
-def references(seeds: Sequence[int]) -> Evaluation:
+def references(seeds: Sequence[int], settings: Settings = STANDARD) -> Evaluation:
     """Predictions without an activation: the training mean and deviation, and scikit-learn's Bayesian ridge."""
     from sklearn.linear_model import BayesianRidge
 
     seeds = tuple(int(s) for s in seeds)
-    splits, marginal, ridge = _splits(seeds), [], []
+    splits, marginal, ridge = _splits(seeds, settings.test_fraction), [], []
     for i in range(len(seeds)):
         split = jax.tree.map(lambda leaf, i=i: leaf[i], splits)
         m = split.y_test.shape

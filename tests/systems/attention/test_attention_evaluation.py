@@ -32,6 +32,19 @@ def test_a_relu_gate_recalls_keeps_few_pairs_and_skips_without_changing_a_bit():
     assert all(m.seeds == (0, 1) and np.isfinite(m.values).all() for m in by_name.values())
 
 
+@pytest.mark.parametrize(
+    ("which", "options", "match"),
+    [
+        ("softmax", {"skip": "bounds"}, "skip = 'bounds' is no option here: attention 'softmax' has no options"),
+        ("entmax-1.5", {"trained": False}, "trained = False is no option here"),
+        (Gate(al.gelu, 1.0, 0.5, 0.67), {"tile": 8}, "tile = 8 is no option here: a gate takes skip, scale, block, tr"),
+    ],
+)
+def test_options_that_an_attention_does_not_take_are_refused(which, options, match):
+    with pytest.raises(ValueError, match=match):
+        transformer(jax.random.key(0), which, 10, TINY.recipe, **options)
+
+
 def test_softmax_keeps_every_pair_and_entmax_does_not():
     batch = Drawn.of(TINY.task, jax.random.key(0), 8)
 
@@ -47,8 +60,9 @@ def test_softmax_keeps_every_pair_and_entmax_does_not():
 
 @pytest.mark.exhaustive
 def test_references_are_other_attentions_of_the_same_measures():
-    small = Settings(TINY.task, Recipe(width=8, heads=1, convolution=0, batch=4, steps=2), rows=8, judged=4)
-    measured = references((0,), small, ("softmax", "entmax-1.5")).measurements
+    recipe = Recipe(width=8, heads=1, convolution=0, batch=4, steps=2)
+    small = Settings(TINY.task, recipe, rows=8, judged=4, mixers=("softmax", "entmax-1.5"))
+    measured = references((0,), small).measurements
     assert {m.activation for m in measured} == {"softmax attention", "entmax-1.5 attention"}
     kept = {m.activation: m.mean for m in measured if m.name == "pairs kept"}
     assert kept["softmax attention"] == pytest.approx(100)

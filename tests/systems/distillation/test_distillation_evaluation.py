@@ -5,14 +5,14 @@ import pytest
 
 from actlab import systems
 from actlab.systems.distillation import Recipe
-from actlab.systems.distillation.evaluation import evaluate
+from actlab.systems.distillation.evaluation import Settings, evaluate
 from actlab.systems.distillation.peers import gaussian_process_errors
 
 SMALL = Recipe(teacher=(8, 8), student=(8,), points=40, test_points=100, steps=60, weight_scale=1.0)
 
 
 def test_relu_is_told_that_it_has_no_curvature_and_shows_it():
-    found = evaluate("relu", (0, 1), SMALL)
+    found = evaluate("relu", (0, 1), Settings(SMALL))
     first = found.measurements[0]
     assert first.name == "relative curvature error, values, slopes and curvature matched"
     np.testing.assert_array_equal(first.values, 1.0)

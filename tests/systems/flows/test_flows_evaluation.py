@@ -15,7 +15,7 @@ SEEDS = (0, 1)
 
 
 def test_evaluates_an_invertible_activation():
-    result = evaluation.evaluate("leaky_relu", SEEDS, BRIEF)
+    result = evaluation.evaluate("leaky_relu", SEEDS, evaluation.Settings(BRIEF))
     found = {m.name: m for m in result.measurements}
     assert result.measurements[0].name == "gap to the true density, eight Gaussians"
     assert all(np.isfinite(m.values).all() and m.seeds == SEEDS for m in found.values())

@@ -1,5 +1,7 @@
 """Scalar bijectors: finite numbers inside the proved bounds for every finite float, and back within the bound."""
 
+from dataclasses import dataclass, replace
+
 import distrax
 import jax
 import jax.numpy as jnp
@@ -8,8 +10,8 @@ import pytest
 from flow_table import SCALARS, TRANSFORMS
 
 import actlab.activations as al
-from actlab.systems.flows import Copies, Inverted, PerFeature, RationalQuadratic, Squash, bijector
-from actlab.systems.flows.elementwise import Elementwise, preimage, value_and_log_slope
+from actlab.systems.flows import Composite, Copies, Inverted, PerFeature, RationalQuadratic, Squash, bijector
+from actlab.systems.flows.elementwise import Elementwise, Sloped, preimage, value_and_log_slope
 
 FAR = np.geomspace(1e-44, 3e38, 200)
 PATTERNS = np.random.default_rng(0).integers(0, 2**32, 20_000, np.uint32).view(np.float32)
@@ -260,3 +262,36 @@ def test_per_feature_activations_sum_their_log_slopes():
     np.testing.assert_allclose(found, [np.log(4), np.log(0.1)], rtol=1e-5)
     bounds = each.log_det_bounds
     np.testing.assert_allclose([bounds.lower, bounds.upper], [np.log(0.1), np.log(4)], rtol=1e-5)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Line(Sloped):
+    """`scale x` with whatever is said of it."""
+
+    scale: float
+    said: dict
+    name = family = "line"
+
+    def evaluate(self, x):
+        return self.scale * x
+
+    @property
+    def facts(self) -> al.Facts:
+        slope = al.Interval(self.scale, self.scale)
+        return replace(
+            al.Facts(al.REALS, slope, al.Interval(0.0, 0.0), (), al.SMOOTH, "strictly increasing"), **self.said
+        )
+
+
+def test_a_composite_knows_what_its_members_know():
+    first, bent = Line(2.0, {"inverse": lambda y: y / 2}), Line(3.0, {"kinks": (1.0,), "smoothness": 0})
+    facts = Composite((first, bent), 6.0, 7.0).facts
+    assert (facts.kinks, facts.smoothness, facts.gradient) == ((0.5,), 0, "exact")
+    assert (facts.slope, facts.range, facts.monotone) == (al.Interval(6.0, 7.0), al.REALS, "strictly increasing")
+    proved, declared, taught = (Line(1.0, said) for said in ({"standing": "proved"}, {}, {"gradient": "surrogate"}))
+    unknown = Line(1.0, {"standing": "unknown", "kinks": None, "smoothness": None})
+    found = [Composite(m, 1.0, 1.0).facts for m in ((proved, proved), (declared, proved), (proved, unknown, declared))]
+    assert [f.standing for f in found] == ["proved", "declared", "unknown"]
+    assert [f.kinks for f in found] == [(), (), None]
+    assert [f.smoothness for f in found] == [al.SMOOTH, al.SMOOTH, None]
+    assert Composite((proved, taught, declared), 1.0, 1.0).facts.gradient == "surrogate"

@@ -25,8 +25,8 @@ from actlab.systems.robustness import (
     train_net,
     trained_net,
 )
+from actlab.systems.robustness.arm import digit_images
 from actlab.systems.robustness.attack import Norm
-from actlab.systems.robustness.contest import digit_images
 
 IMAGES = digit_images(0)
 UNIT = np.float32(1 / 255)

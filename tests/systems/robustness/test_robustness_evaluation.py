@@ -7,7 +7,7 @@ import actlab.activations as al
 from actlab import systems
 from actlab.activations import FactError
 from actlab.systems.robustness import Attack
-from actlab.systems.robustness.contest import contest, digit_images
+from actlab.systems.robustness.arm import digit_images, outcome_of
 from actlab.systems.robustness.evaluation import BALL, BOX, Settings, evaluate, references
 
 SMALL = Settings(steps=120, hidden=(16,), attack=Attack(5, 0))
@@ -58,6 +58,6 @@ def test_seeds_draw_splits_and_outcomes_repeat(evaluation) -> None:
     np.testing.assert_array_equal(first.x_test, again.x_test)
     assert np.any(first.y_test != other.y_test)
     assert len(first.y_train) + len(first.y_test) == 1797
-    again = contest("tanh", SMALL.arms()[BOX], (0, 1), SMALL.attack)
+    again = outcome_of("tanh", SMALL.arms()[BOX], (0, 1), SMALL.attack)
     np.testing.assert_array_equal(evaluation.curves[0].values, 100 * again.certified)
     assert again.radius[0] != again.radius[1]

@@ -21,10 +21,12 @@ from actlab.systems.saliency import (
     gradient,
     gradient_lipschitz,
     infidelity,
+    infidelity_at,
     largest_change,
     maps,
     perturbation_curve,
     rank_correlation,
+    sensitivity_at,
     sensitivity_max,
     zero_fraction,
 )
@@ -107,6 +109,21 @@ def test_a_linear_score_is_told_faithfully():
     np.testing.assert_allclose(insertion, np.concatenate([[0], np.cumsum(order)]), atol=1e-5)
     with pytest.raises(SaliencyError, match="steps = 5 must be from 1 to the 4 entries"):
         perturbation_curve(score, x, maps, steps=5)
+
+
+@pytest.mark.parametrize("how", ["infidelity", "infidelity_at", "sensitivity_max", "sensitivity_at"])
+def test_measures_over_no_samples_are_refused(how):
+    score = lambda x: jnp.sum(x**2, axis=1)  # noqa: E731
+    x, key, none = jnp.ones((2, 3)), jax.random.key(0), jnp.zeros((0, 2, 3))
+    explain = lambda x: gradient(score, x)  # noqa: E731
+    measure = {
+        "infidelity": lambda: infidelity(score, x, explain(x), key, samples=0),
+        "infidelity_at": lambda: infidelity_at(score, x, explain(x), none),
+        "sensitivity_max": lambda: sensitivity_max(explain, x, key, samples=0),
+        "sensitivity_at": lambda: sensitivity_at(explain, x, none),
+    }[how]
+    with pytest.raises(SaliencyError, match=f"{how}: .* = 0 must be at least 1"):
+        measure()
 
 
 @pytest.mark.parametrize("name", ["softplus", "tanh"])

@@ -11,8 +11,10 @@ from actlab.systems.spiking import (
     LIF,
     NEVER,
     AdaptiveLIF,
+    Recipe,
     SpikingError,
     SpikingNet,
+    accuracy,
     activity_penalty,
     alpha_synapse,
     count_loss,
@@ -29,6 +31,7 @@ from actlab.systems.spiking import (
     raster,
     rate_code,
     shuffled_in_time,
+    train_classifier,
 )
 from actlab.systems.spiking.randman import draw_manifold, frequencies, manifold, sine_of_turns, split
 
@@ -175,3 +178,12 @@ def test_networks():
     assert 0.02 < float(leaky.hidden[0].mean()) < 0.3  # potentials fluctuate around the threshold
     with pytest.raises(SpikingError, match="sizes = \\(8,\\)"):
         SpikingNet((8,), LIF(), key=jax.random.key(0))
+
+
+def test_a_recipe_without_hidden_layers_trains_the_readout():
+    times = jax.random.randint(jax.random.key(1), (32, 6), 0, 20)
+    data = {"times": times, "y": (times[:, 0] < times[:, 1]).astype(jnp.int32)}
+    fitted = train_classifier(jax.random.key(2), data, LIF(), Recipe((), 60, 32, 0.1), times=20, classes=2)
+    assert set(fitted.metrics) == {"loss", "accuracy"}
+    assert float(fitted.metrics["loss"][-1]) < 0.7 * float(fitted.metrics["loss"][0])
+    assert float(accuracy(fitted, data, 20)) > 0.8

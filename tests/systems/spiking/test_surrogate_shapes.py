@@ -1,6 +1,7 @@
 """Surrogates: declared area, peak, integral of h^2, reach, tail and support against quadrature; steps; conventions."""
 
 import math
+from dataclasses import replace
 
 import chex
 import jax
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 import actlab.activations as al
-from actlab.systems.spiking import SHAPES, SpikingError, spike, surrogate
+from actlab.systems.spiking import LIF, SHAPES, SpikingError, spike, surrogate
 
 FINITE = [name for name in SHAPES if name != "straight_through"]
 BETAS = (1.0, 7.5)
@@ -106,8 +107,38 @@ def test_normalizations_conventions_and_refusals():
         surrogate("sigmiod")
     with pytest.raises(SpikingError, match="positive and finite"):
         surrogate("sigmoid", 0.0)
+    for wrong in (jnp.asarray([2.0, 0.0]), np.float32(-1), math.nan):
+        with pytest.raises(SpikingError, match="positive and finite"):
+            surrogate("sigmoid", wrong)
     with pytest.raises(SpikingError, match="infinite area"):
         surrogate("straight_through").unit_area()
+
+
+@pytest.mark.parametrize("beta", [0.0, -2.0, math.inf, jnp.asarray([1.0, 0.0])])
+def test_a_beta_put_in_outside_of_its_domain_is_refused_where_it_is_used(beta):
+    wrong, x = replace(surrogate("fast_sigmoid"), beta=beta), jnp.ones(2)
+    uses = (
+        lambda: wrong(x),
+        lambda: wrong.step(x),
+        lambda: wrong.shape_facts,
+        lambda: wrong.facts,
+        wrong.unit_area,
+        wrong.unit_peak,
+        lambda: jax.jit(lambda v: spike(v, wrong))(x),
+        lambda: jax.grad(lambda v: LIF(surrogate=wrong).advance(v, x)[1].sum())(x),
+    )
+    for use in uses:
+        with pytest.raises(SpikingError, match=r"beta = .* must be positive and finite"):
+            use()
+
+
+def test_gradients_and_axes_of_a_surrogate_are_no_surrogates():
+    h = surrogate("sigmoid", 2.0)
+    slope = jax.grad(lambda h: h(jnp.asarray(1.5)))(h)
+    assert float(slope.beta) < 0
+    axes = replace(h, beta=0, scale=None)
+    swept = jax.vmap(lambda h: h(jnp.zeros(())), in_axes=(axes,))(replace(h, beta=jnp.asarray([1.0, 4.0])))
+    np.testing.assert_allclose(swept, [0.25, 1.0])
 
 
 def test_a_random_neuron_s_gradient_is_the_surrogate():

@@ -7,10 +7,10 @@ import pytest
 
 import actlab.activations as al
 from actlab import systems
-from actlab.systems.tomography.contest import choose, fbp, poisson_map, sart_clipped, tv
 from actlab.systems.tomography.counts import deviance, held_out_rays, simulate
 from actlab.systems.tomography.evaluation import LINEAR, Settings, evaluate, references
 from actlab.systems.tomography.geometry import parallel_beam
+from actlab.systems.tomography.methods import choose, fbp, poisson_map, sart_clipped, tv
 from actlab.systems.tomography.phantoms import random_ellipses
 from actlab.systems.tomography.posterior import Recipe
 from actlab.systems.tomography.priors import smoothed_tv

@@ -10,14 +10,12 @@ from actlab.systems.uncertainty import evaluation
 SEEDS = (0, 1, 2)
 
 
-@pytest.fixture(autouse=True)
-def brief(monkeypatch):
-    monkeypatch.setattr(evaluation, "STEPS", 60)
+BRIEF = evaluation.Settings(steps=60)
 
 
 @pytest.mark.exhaustive
 def test_evaluates_an_activation_that_cannot_be_a_variance():
-    result = load("uncertainty").evaluate(al.get("tanh"), SEEDS)
+    result = evaluation.evaluate(al.get("tanh"), SEEDS, BRIEF)
     found = {m.name: m for m in result.measurements}
     assert result.refused is None
     assert result.measurements[0].name == "test NLL"
@@ -34,10 +32,10 @@ def test_evaluates_an_activation_that_cannot_be_a_variance():
 
 
 def test_a_positive_activation_is_also_measured_as_variance():
-    result = evaluation.evaluate("sigmoid", SEEDS[:2])
+    result = evaluation.evaluate("sigmoid", SEEDS[:2], BRIEF)
     found = {m.name: m for m in result.measurements}
     assert np.isfinite(found[evaluation.AS_VARIANCE].values).all()
-    again = evaluation.evaluate("sigmoid", SEEDS[:2])
+    again = evaluation.evaluate("sigmoid", SEEDS[:2], BRIEF)
     np.testing.assert_array_equal(again.measurements[0].values, result.measurements[0].values)
 
 

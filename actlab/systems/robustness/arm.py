@@ -69,7 +69,7 @@ class Outcome:
     lipschitz: PerSeed
 
 
-def contest(activation: Any, arm: Arm, seeds: Sequence[int], attack: Attack) -> Outcome:
+def outcome_of(activation: Any, arm: Arm, seeds: Sequence[int], attack: Attack) -> Outcome:
     """Trains one net a seed, all in one program, on the digits; certifies and attacks each on its test images.
 
     Args:
