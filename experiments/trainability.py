@@ -24,7 +24,7 @@ from actlab.activations import Activation
 from actlab.measurement import Claim, Heatmap, Line, Measurement
 from actlab.signal import correlation_bound, dks, plain, tat, trainable_depth
 from actlab.systems.signal.trial import Recipe, digits_rows, trial
-from actlab.training import over_devices
+from actlab.training import over_devices, seed_keys
 from actlab.training.processes import several
 
 CHANCE = 0.1
@@ -141,8 +141,7 @@ def _row(
 
     all_runs = over_devices(one, (0, 0, None)) if several() else in_turn
     # The same seed gives every initialization the same draws, scaled.
-    seeds = range(config.first_seed, config.first_seed + config.seeds)
-    keys = jnp.repeat(jnp.stack([jax.random.key(seed) for seed in seeds]), len(scales))
+    keys = jnp.repeat(seed_keys(range(config.first_seed, config.first_seed + config.seeds)), len(scales))
     variances = jnp.tile(jnp.asarray(scales**2, jnp.float32), config.seeds)
     accuracies = np.asarray(all_runs(keys, variances, data), np.float64).reshape(config.seeds, len(scales))
     report(f"{panel.activation}, {depth} layers: accuracy " + " ".join(f"{v:.2f}" for v in accuracies.mean(0)))

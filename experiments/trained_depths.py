@@ -21,7 +21,8 @@ import actlab.activations as al
 from actlab.data.embedded_graphs import load_graph
 from actlab.measurement import Claim, Curve, Measurement
 from actlab.nets.graph import operator_for
-from actlab.systems.oversmoothing.measure import dirichlet_energy, effective_rank, rank_one_distance
+from actlab.signal import effective_rank
+from actlab.systems.oversmoothing.measure import dirichlet_energy, rank_one_distance
 from actlab.systems.oversmoothing.model import Mapping, Recipe, Start, Trained, train
 from actlab.systems.oversmoothing.problem import Problem
 from actlab.training import seed_keys
