@@ -29,6 +29,8 @@ Found = tuple[list[Measurement], list[Claim], list[Curve]]
 LAW = "the law rho_l f'(mu_l)^2, after Oono & Suzuki 2020, arXiv:1905.10947"
 WIDE = "the Gaussian process of wide graph nets, Epping et al. 2024, arXiv:2406.02269"
 
+TITLE = "Collapse with depth"
+
 
 @dataclass(frozen=True)
 class Config:

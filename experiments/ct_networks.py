@@ -49,6 +49,8 @@ FIELD, PRIOR, LEARNED = "neural field", "deep image prior", "learned primal-dual
 FINER = 4
 """Bins of the simulation in one of the scan."""
 
+TITLE = "CT by networks"
+
 
 @dataclass(frozen=True)
 class Config:

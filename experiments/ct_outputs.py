@@ -37,6 +37,8 @@ from actlab.systems.tomography.priors import smoothed_tv
 SOURCE = "no published comparison was found; bars set beforehand"
 BOUNDED = "bounded sigmoid"
 
+TITLE = "Outputs of CT images"
+
 
 @dataclass(frozen=True)
 class Config:

@@ -39,6 +39,8 @@ from actlab.systems.tomography.priors import log_tv
 OURS = "Poisson MAP"
 SOURCE = "bars set beforehand, on the same counts"
 
+TITLE = "CT from few views"
+
 
 @dataclass(frozen=True)
 class Config:

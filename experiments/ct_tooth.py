@@ -50,6 +50,8 @@ OURS, UNCORRECTED = "Poisson MAP, flat corrected", "Poisson MAP"
 TV_CORRECTED = "TV, PDHG, flat corrected"
 SOURCE = "bars set beforehand, on the same rays"
 
+TITLE = "CT of a tooth"
+
 
 @dataclass(frozen=True)
 class Config:

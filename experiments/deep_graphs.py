@@ -27,6 +27,8 @@ TUNING = 10_000
 
 MANY_PROCESSES = True
 
+TITLE = "Deep graph nets"
+
 
 @dataclass(frozen=True)
 class Config:

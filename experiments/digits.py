@@ -23,6 +23,8 @@ from experiments.classifiers import accuracy, cross_entropy
 
 MANY_PROCESSES = True
 
+TITLE = "Deep nets on digits"
+
 
 @dataclass(frozen=True)
 class Config:

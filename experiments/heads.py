@@ -19,6 +19,8 @@ from actlab.systems.uncertainty import Gaussian, bounded_gaussian, gaussian_of, 
 BOUNDED = "bounded log variance"
 SHOWN = (-100.0, -80.0, -20.0, 0.0, 20.0, 90.0)
 
+TITLE = "Gaussian heads"
+
 
 @dataclass(frozen=True)
 class Config:

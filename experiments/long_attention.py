@@ -38,6 +38,8 @@ KERNELS: dict[str, dict[str, Any]] = {
     "by scores": {"skip": "scores"},
 }
 
+TITLE = "Attention over long sequences"
+
 
 @dataclass(frozen=True)
 class Config:

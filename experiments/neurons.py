@@ -37,6 +37,8 @@ VOLTAGES = (-80.0, 40.0, 2401)
 RINZEL = "Rinzel & Ermentrout 1998, Methods in Neuronal Modeling, chapter 7"
 KUZNETSOV = "Kuznetsov 2004, Elements of Applied Bifurcation Theory, section 8.4"
 
+TITLE = "Classes of neurons"
+
 
 @dataclass(frozen=True)
 class Config:

@@ -24,6 +24,8 @@ from actlab.activations import Activation
 from actlab.measurement import Claim, Heatmap, Line, Measurement
 from actlab.signal import correlation_bound, dks, plain, tat, trainable_depth
 from actlab.systems.signal.trial import Recipe, digits_rows, trial
+from actlab.training import over_devices, seed_keys
+from actlab.training.processes import several
 
 CHANCE = 0.1
 """Accuracy of guessing one of ten digits."""
@@ -39,6 +41,8 @@ WITHIN, BEYOND = (
 TAILORED_SOURCE = "Zhang, Botev & Martens 2022, Deep learning without shortcuts"
 SOURCE = "Schoenholz et al. 2017, Deep information propagation, section 5"
 Span = tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
+
+MANY_PROCESSES = True
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,8 @@ class Config:
         batch_size: rows of a minibatch.
         rate: the learning rate times the depth; Adam.
         first_seed: of them.
-        together: runs vmapped at once; the others follow in the same program. More suits an accelerator.
+        together: runs vmapped at once; the others follow in the same program. More suits an accelerator. Several
+            processes share all runs out among their devices, whatever it is.
         agreement: the share of cells in which prediction and measurement must agree.
     """
 
@@ -123,23 +128,22 @@ def _row(
     config: Config,
     report: Callable[[str], None],
 ) -> np.ndarray:
-    """Accuracies at one depth, shape (seeds, columns): all runs in one program."""
+    """Accuracies at one depth, shape (seeds, columns): all runs in one program, over the devices of all processes."""
     recipe = Recipe(config.width, config.steps, config.batch_size, config.rate / depth)
     data = digits_rows()
 
+    def one(key: jax.Array, variance: jax.Array, data: dict[str, jax.Array]) -> jax.Array:
+        return trial(key, activation, variance, panel.bias_variance, data, depth=depth, recipe=recipe).accuracy
+
     @jax.jit
-    def all_runs(keys: jax.Array, variances: jax.Array) -> jax.Array:
-        def one(pair: tuple[jax.Array, jax.Array]) -> jax.Array:
-            key, variance = pair
-            return trial(key, activation, variance, panel.bias_variance, data, depth=depth, recipe=recipe).accuracy
+    def in_turn(keys: jax.Array, variances: jax.Array, data: dict[str, jax.Array]) -> jax.Array:
+        return jax.lax.map(lambda pair: one(pair[0], pair[1], data), (keys, variances), batch_size=config.together)
 
-        return jax.lax.map(one, (keys, variances), batch_size=config.together)
-
+    all_runs = over_devices(one, (0, 0, None)) if several() else in_turn
     # The same seed gives every initialization the same draws, scaled.
-    seeds = range(config.first_seed, config.first_seed + config.seeds)
-    keys = jnp.repeat(jnp.stack([jax.random.key(seed) for seed in seeds]), len(scales))
+    keys = jnp.repeat(seed_keys(range(config.first_seed, config.first_seed + config.seeds)), len(scales))
     variances = jnp.tile(jnp.asarray(scales**2, jnp.float32), config.seeds)
-    accuracies = np.asarray(all_runs(keys, variances), np.float64).reshape(config.seeds, len(scales))
+    accuracies = np.asarray(all_runs(keys, variances, data), np.float64).reshape(config.seeds, len(scales))
     report(f"{panel.activation}, {depth} layers: accuracy " + " ".join(f"{v:.2f}" for v in accuracies.mean(0)))
     return accuracies
 

@@ -21,7 +21,8 @@ import actlab.activations as al
 from actlab.data.embedded_graphs import load_graph
 from actlab.measurement import Claim, Curve, Measurement
 from actlab.nets.graph import operator_for
-from actlab.systems.oversmoothing.measure import dirichlet_energy, effective_rank, rank_one_distance
+from actlab.signal import effective_rank
+from actlab.systems.oversmoothing.measure import dirichlet_energy, rank_one_distance
 from actlab.systems.oversmoothing.model import Mapping, Recipe, Start, Trained, train
 from actlab.systems.oversmoothing.problem import Problem
 from actlab.training import seed_keys
@@ -29,6 +30,8 @@ from actlab.training import seed_keys
 MEASURES = ("test accuracy", "Dirichlet energy", "effective rank", "distance to rank one")
 
 MANY_PROCESSES = True
+
+TITLE = "Graph nets by depth"
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,10 @@ def run(
     """Trains each depth from each start; one compiled program each, over the seeds."""
     problem = Problem.of(load_graph(config.data, config.folder))
     seeds = tuple(range(config.seeds))
-    found: dict[str, np.ndarray] = {start: _by_depth(problem, start, seeds, config, report) for start in config.starts}
+    found: dict[str, np.ndarray] = {
+        start: _by_depth(problem, start, seeds, config, out and out / "trained" / start, report)
+        for start in config.starts
+    }
     measured, curves = [], []
     for start, values in found.items():
         for i, name in enumerate(MEASURES):
@@ -86,13 +92,19 @@ def run(
 
 
 def _by_depth(
-    problem: Problem, start: Start, seeds: tuple[int, ...], config: Config, report: Callable[[str], None]
+    problem: Problem,
+    start: Start,
+    seeds: tuple[int, ...],
+    config: Config,
+    folder: Path | None,
+    report: Callable[[str], None],
 ) -> np.ndarray:
     """Shape (seeds, depths, measures)."""
     keys, values = seed_keys(seeds), []
     for depth in config.depths:
         recipe = replace(config.recipe, depth=depth, start=start)
-        trained = train(problem, al.as_activation(config.activation), recipe, keys, mapping=config.mapping)
+        kept = folder and folder / str(depth)
+        trained = train(problem, al.as_activation(config.activation), recipe, keys, mapping=config.mapping, folder=kept)
         values.append(np.asarray(_measured(problem, recipe, trained), np.float64))
         mean = values[-1].mean(axis=0)
         report(f"{start}, {depth} layers: " + ", ".join(f"{n} {v:.3f}" for n, v in zip(MEASURES, mean, strict=True)))

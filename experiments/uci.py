@@ -42,6 +42,8 @@ MANY_PROCESSES = True
 
 Name = Literal["boston", "concrete", "energy", "kin8nm", "naval", "power", "protein", "wine", "yacht"]
 
+TITLE = "UCI regression"
+
 
 @dataclass(frozen=True)
 class Config:

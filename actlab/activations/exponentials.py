@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import math
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
+
+from actlab.activations.horner import polynomial
 
 DEEP = -60.0
 """Below it `exp` is computed 2^46 times too large, so that a factor in front comes in before the result underflows."""
@@ -39,8 +40,7 @@ def log1p_unit(e: Array) -> Array:
         return jnp.log1p(e)
     t = e / (1 + 0.5 * e)
     square = 0.25 * t * t
-    series = functools.reduce(lambda sum_, n: 1 / n + square * sum_, range(15, 1, -2), jnp.zeros_like(t))
-    return t + t * (square * series)
+    return t + t * (square * polynomial([1 / n for n in range(3, 16, 2)], square))
 
 
 def positive(x: Array) -> Array:
@@ -78,7 +78,7 @@ def expm1(x: Array) -> Array:
     if x.dtype != jnp.float32:
         return jnp.expm1(x)
     near = jnp.clip(x, -0.5, 0.5)
-    series = functools.reduce(lambda sum_, n: 1 / math.factorial(n) + near * sum_, range(9, 1, -1), 0.0)
+    series = polynomial([1 / math.factorial(n) for n in range(2, 10)], near)
     return jnp.where(jnp.abs(x) < 0.5, near + jnp.square(near) * series, jnp.exp(x) - 1)
 
 

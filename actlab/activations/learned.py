@@ -15,20 +15,13 @@ from actlab.activations.decorator import activation
 from actlab.activations.domain import POSITIVE, VECTOR
 from actlab.activations.exponentials import expm1
 from actlab.activations.facts import SMOOTH, Facts, Monotone, certain
+from actlab.activations.horner import polynomial
 from actlab.activations.interval import Interval, namespace, plain
 
 NUMERATOR = np.array([0.03356343598, 0.505, 1.65317606107, 2.00936702936, 0.93145240874, 0.15232573812])
 DENOMINATOR = np.array([0.0, 3.97894462154, 0.0, 0.30163512031])
 """Least squares to `leaky_relu` on 6001 points of [-3, 3], largest error 0.0336. The odd coefficients of the
 denominator are 0 at the optimum, so that 1 + |Q| is smooth; the tests fit them again."""
-
-
-def _polynomial(coefficients: Array, x: Array) -> Array:
-    """The sum of coefficients[k] x^k."""
-    total = jnp.zeros_like(x)
-    for k in reversed(range(coefficients.shape[0])):
-        total = total * x + coefficients[k]
-    return total
 
 
 def _absolute(x: Array) -> Array:
@@ -40,9 +33,9 @@ def _pau(x: Array, numerator: Array, denominator: Array) -> Array:
     degrees = numerator.shape[0] - 1, denominator.shape[0]
     outside = jnp.abs(x) > 1
     z, w = jnp.where(outside, 1, x), 1 / jnp.where(outside, x, 1)
-    near = _polynomial(numerator, z) / (1 + _absolute(z * _polynomial(denominator, z)))
+    near = polynomial(numerator, z) / (1 + _absolute(z * polynomial(denominator, z)))
     # Far out both are divided by the highest power of x, which would overflow.
-    top, bottom = _polynomial(numerator[::-1], w), _polynomial(denominator[::-1], w)
+    top, bottom = polynomial(numerator[::-1], w), polynomial(denominator[::-1], w)
     ratio = top / (jnp.abs(w) ** degrees[1] + _absolute(bottom))
     sign = jnp.where(x < 0, (-1) ** degrees[1], 1)  # of x^q / |x|^q
     far = sign * ratio * jnp.where(outside, x, 1) ** (degrees[0] - degrees[1])
@@ -83,7 +76,7 @@ def _sign_changes(denominator: np.ndarray) -> tuple[float, ...]:
     domains={"numerator": VECTOR, "denominator": VECTOR},
     facts=_pau_facts,
     ideal=lambda x, numerator, denominator: (
-        _polynomial(jnp.asarray(numerator), x) / (1 + jnp.abs(x * _polynomial(jnp.asarray(denominator), x)))
+        polynomial(jnp.asarray(numerator), x) / (1 + jnp.abs(x * polynomial(jnp.asarray(denominator), x)))
     ),
     source="Molina, Schramowski & Kersting 2020, arXiv:1907.06732, eq. 3",
 )

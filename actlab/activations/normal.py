@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 
 import jax
@@ -10,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from actlab.activations.exponentials import exact_product, weighted_exp
+from actlab.activations.horner import polynomial
 
 FAR = 45.0
 """Beyond it the density is 0 in float64 too."""
@@ -51,7 +51,7 @@ def _weighted_cdf(weight: Array, x: Array) -> Array:
     main, rest = exact_product(a, -0.5 * a)
     total = a + SHIFT
     lost = jnp.minimum(a, SHIFT) - (total - jnp.maximum(a, SHIFT))  # the rounding error of that sum
-    lower = jnp.where(x < -0.25, weight, 1) * _polynomial(a) / total  # weighted early: underflows later than Phi(x)
+    lower = jnp.where(x < -0.25, weight, 1) * _scaled_tail(a) / total  # weighted early: underflows later than Phi(x)
     tail = weighted_exp(lower, main, rest - lost / total)
     upper = jnp.where(x < 1, 0.5 + 0.5 * jax.scipy.special.erf(jnp.clip(x, -1, 1) * math.sqrt(0.5)), 1 - tail)
     return jnp.where(x < -0.25, tail, weight * upper)
@@ -64,10 +64,9 @@ def _weighted_cdf_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     return _weighted_cdf(weight, x), dy
 
 
-def _polynomial(a: Array) -> Array:
+def _scaled_tail(a: Array) -> Array:
     """(a + SHIFT) * Phi(-a) * exp(a^2/2) for a >= 0."""
-    t = (a - 4) / (a + 4)
-    return functools.reduce(lambda sum_, c: c + t * sum_, reversed(TAIL), jnp.zeros_like(t))
+    return polynomial(TAIL, (a - 4) / (a + 4))
 
 
 def erf(x: Array) -> Array:
@@ -80,7 +79,7 @@ def erf(x: Array) -> Array:
 @jax.custom_jvp
 def _erf(x: Array) -> Array:
     a = jnp.minimum(jnp.abs(x), FAR)
-    tail = 2 * jnp.exp(-a * a) * _polynomial(a * math.sqrt(2)) / (a * math.sqrt(2) + SHIFT)
+    tail = 2 * jnp.exp(-a * a) * _scaled_tail(a * math.sqrt(2)) / (a * math.sqrt(2) + SHIFT)
     return jnp.where(a < 1, jax.scipy.special.erf(x), jnp.where(x > 0, 1 - tail, tail - 1))
 
 

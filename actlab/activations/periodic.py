@@ -15,6 +15,7 @@ from jaxtyping import Array
 from actlab.activations.decorator import activation
 from actlab.activations.domain import POSITIVE
 from actlab.activations.facts import SMOOTH, Facts
+from actlab.activations.horner import polynomial
 from actlab.activations.interval import REALS, SYMMETRIC, Interval
 
 
@@ -94,11 +95,7 @@ def gcu(x: Array) -> Array:
 
 def _even_series(x: Array, coefficients: tuple[float, ...]) -> Array:
     """The polynomial in x^2, used for |x| < 1 only and kept finite beyond."""
-    square = jnp.square(jnp.clip(x, -1, 1))
-    total = jnp.zeros_like(x)
-    for coefficient in reversed(coefficients):
-        total = coefficient + square * total
-    return total
+    return polynomial(coefficients, jnp.square(jnp.clip(x, -1, 1)))
 
 
 def _series(divisor: Callable[[int], int]) -> tuple[float, ...]:

@@ -19,6 +19,7 @@ from actlab.bounds.errors import UnsupportedLayerError
 from actlab.bounds.graph import Affine, Elementwise, Maximum, Network, Node, fused, known_facts
 from actlab.bounds.operations import AFFINE, MAXIMA, NAMED, Data, is_data
 from actlab.bounds.rounding import full_precision
+from actlab.proofs.jaxprs import interpreted
 
 CALLS = ("jit", "pjit", "closed_call", "core_call", "remat2", "remat", "checkpoint", "custom_jvp_call",
          "custom_vjp_call", "custom_vjp_call_jaxpr")  # fmt: skip
@@ -85,15 +86,7 @@ class _Builder:
 
     def interpret(self, jaxpr: Any, consts: Sequence[Any], arguments: Sequence[Any], inside: str) -> list[Any]:
         """The values of a jaxpr's outputs."""
-        known: dict[Any, Any] = dict(zip(jaxpr.constvars, consts, strict=True))
-        known.update(zip(jaxpr.invars, arguments, strict=True))
-
-        def read(v: Any) -> Any:
-            return v.val if hasattr(v, "val") else known[v]
-
-        for eqn in jaxpr.eqns:
-            known.update(zip(eqn.outvars, self._apply(eqn, [read(v) for v in eqn.invars], inside), strict=True))
-        return [read(v) for v in jaxpr.outvars]
+        return interpreted(jaxpr, consts, arguments, lambda eqn, values: self._apply(eqn, values, inside))
 
     def _apply(self, eqn: Any, values: list[Any], inside: str) -> list[Any]:
         name = eqn.primitive.name

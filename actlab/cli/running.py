@@ -175,17 +175,52 @@ def _results(
     seconds: float,
 ) -> Results:
     measurements, claims, figures = found
-    name, stem = experiment.__name__.rpartition(".")[2], arguments.config.stem
-    words = name.replace("_", " ").capitalize()
+    name = experiment.__name__.rpartition(".")[2]
+    title, heading = titles(name, arguments.config.stem, getattr(experiment, "TITLE", ""))
     question = (inspect.getdoc(experiment) or "").partition("\n")[0]
-    everything = SystemResults(name, words, question, "", {}, Evaluation.of(measurements, figures), seconds)
+    everything = SystemResults(name, title, question, "", {}, Evaluation.of(measurements, figures), seconds)
     run = run_info(
         _command(arguments),
         tuple(sorted({seed for m in (*measurements, *(c.measurement for c in claims)) for seed in m.seeds})),
         config=str(arguments.config),
         settings=_plain(dataclasses.asdict(settings)),
     )
-    return Results((), (everything,), run, words if stem == name else f"{words}: {stem}", tuple(claims))
+    return Results((), (everything,), run, heading, tuple(claims))
+
+
+NAMES = {
+    "ct": "CT",
+    "uci": "UCI",
+    "mnist": "MNIST",
+    "gcn2": "GCN2",
+    "gcn64": "GCN64",
+    "gcnii": "GCNII",
+    "cora": "Cora",
+    "citeseer": "Citeseer",
+    "randman": "Randman",
+    "friedman1": "Friedman 1",
+    "l2": "L2",
+    "linf": "L-infinity",
+    "01": "0.1",
+    "03": "0.3",
+}
+"""How words of experiments' and configurations' file names are written where they are no common words."""
+
+
+def titles(name: str, stem: str, title: str = "") -> tuple[str, str]:
+    """The title of an experiment and the heading of a run's page, which adds what only the configuration's name says.
+
+    Args:
+        name: of the experiment's module.
+        stem: of the configuration's file.
+        title: what the experiment calls itself by `TITLE`; the words of its name where it is empty.
+    """
+    said = name.split("_")
+    title = title or " ".join(NAMES.get(word, word) for word in said)
+    title = title[0].upper() + title[1:]
+    known = {*said, *title.lower().split()}
+    rest = " ".join(NAMES.get(word, word) for word in stem.split("_") if word not in known)
+    return title, f"{title}: {rest}" if rest else title
 
 
 def _command(arguments: argparse.Namespace) -> str:

@@ -19,7 +19,7 @@ from actlab.activations import VectorActivation
 from actlab.nets.initialization import set_kernels
 from actlab.nets.nonlinearity import Nonlinearity
 from actlab.nets.orthogonal import OrthogonalLinear, OrthogonalPatches
-from actlab.signal import gain
+from actlab.signal import layer_gains
 
 Start = Literal["variance", "interval"]
 Linear = Literal["free", "cayley", "bjorck"]
@@ -193,8 +193,7 @@ def _gains(f: Any, layers: list[Any], start: Start, only_last: bool) -> list[Any
         slope = mean_absolute_slope(f)
         fans = [math.prod(layer.kernel[...].shape[:-1]) for layer in layers]
         return [math.sqrt(math.pi / (2 * fan)) / (slope if k or only_last else 1.0) for k, fan in enumerate(fans)]
-    hidden = 1.0 if isinstance(f, VectorActivation) else gain(f)
-    return [1.0] + [hidden] * (len(layers) - 2) + [1.0] * (len(layers) > 1)
+    return [1.0] * len(layers) if isinstance(f, VectorActivation) else layer_gains(f, len(layers))
 
 
 def mean_absolute_slope(f: Any) -> float:

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 import actlab.activations as al
 from actlab.nets.initialization import set_kernels
 from actlab.nets.nonlinearity import Nonlinearity
-from actlab.signal import gain
+from actlab.signal import layer_gains
 
 
 class ConvNet(nnx.Module):
@@ -51,8 +51,7 @@ class ConvNet(nnx.Module):
             for i, o in zip(channels[:-1], channels[1:], strict=True)
         ]
         last = nnx.Linear(channels[-1], outputs, kernel_init=nnx.initializers.zeros, rngs=rngs)
-        later = [gain(activation)] * (len(convolutions) - 1)
-        set_kernels(rngs.params(), [*convolutions, last], [1.0, *later, 1.0])
+        set_kernels(rngs.params(), [*convolutions, last], layer_gains(activation, len(convolutions) + 1))
         self.convolutions = nnx.List(convolutions)
         self.last = last
         self.nonlinearity = Nonlinearity(activation, trainable=trainable)

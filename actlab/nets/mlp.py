@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 import actlab.activations as al
 from actlab.nets.initialization import set_kernels
 from actlab.nets.nonlinearity import Nonlinearity
-from actlab.signal import gain
+from actlab.signal import layer_gains
 
 
 class MLP(nnx.Module):
@@ -42,8 +42,7 @@ class MLP(nnx.Module):
             raise ValueError(f"MLP: sizes = {tuple(sizes)} must be (inputs, hidden, ..., outputs), all positive")
         activation = al.as_activation(activation)
         layers = [nnx.Linear(i, o, kernel_init=_zeros, rngs=rngs) for i, o in zip(sizes[:-1], sizes[1:], strict=True)]
-        hidden = gain(activation) if len(layers) > 2 else 1.0
-        set_kernels(rngs.params(), layers, [1.0, *[hidden] * (len(layers) - 2), 1.0][: len(layers)])
+        set_kernels(rngs.params(), layers, layer_gains(activation, len(layers)))
         self.layers = nnx.List(layers)
         self.nonlinearity = Nonlinearity(activation, trainable=trainable)
         self.output = None if output is None else Nonlinearity(output)

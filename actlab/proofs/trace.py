@@ -9,13 +9,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
+from jax.extend.core import ClosedJaxpr, Jaxpr
 
 from actlab.activations import Activation
 from actlab.activations.definition import ideal_formulas
 from actlab.proofs.builder import Builder
 from actlab.proofs.errors import UnsupportedPrimitiveError
 from actlab.proofs.folding import folded
+from actlab.proofs.jaxprs import interpreted
 from actlab.proofs.program import Program
 from actlab.proofs.symbols import SYMBOLS
 
@@ -75,17 +76,7 @@ class _Reader:
 
     def run(self, jaxpr: Jaxpr, consts: Any, args: list[Any]) -> list[Any]:
         """The outputs, each a numpy array (known) or a symbol: a name, a float or a bool."""
-        values: dict[Any, Any] = {}
-
-        def read(v: Any) -> Any:
-            return np.asarray(v.val) if isinstance(v, Literal) else values[v]
-
-        values.update(zip(jaxpr.constvars, [np.asarray(c) for c in consts], strict=True))
-        values.update(zip(jaxpr.invars, args, strict=True))
-        for eqn in jaxpr.eqns:
-            results = self._equation(eqn, [read(v) for v in eqn.invars])
-            values.update(zip(eqn.outvars, results, strict=True))
-        return [read(v) for v in jaxpr.outvars]
+        return interpreted(jaxpr, [np.asarray(c) for c in consts], args, self._equation, literal=np.asarray)
 
     def _equation(self, eqn: Any, args: list[Any]) -> list[Any]:
         primitive = eqn.primitive.name

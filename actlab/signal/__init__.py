@@ -13,9 +13,10 @@ from actlab.signal.mean_field import (
     variance_map,
     variance_slope,
 )
-from actlab.signal.moments import Moments, gain, moments
+from actlab.signal.moments import Moments, gain, layer_gains, moments
 from actlab.signal.propagation import Growth, gradient_growth, jacobian_spread, predicted_gradient_growth
 from actlab.signal.quadrature import QuadratureError
+from actlab.signal.rank import effective_rank, stable_rank
 from actlab.signal.self_normalizing import (
     NormalizingPoint,
     NotNormalizingError,
@@ -47,18 +48,21 @@ __all__ = [
     "critical_points",
     "dks",
     "dual",
+    "effective_rank",
     "fixed_point",
     "gain",
     "gradient_growth",
     "gradient_path",
     "jacobian_spread",
     "kernels",
+    "layer_gains",
     "moments",
     "normalizing_point",
     "plain",
     "predicted_gradient_growth",
     "residual",
     "self_normalizing",
+    "stable_rank",
     "susceptibility",
     "tat",
     "tat_leaky_relu",

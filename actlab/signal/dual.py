@@ -14,7 +14,7 @@ from jax.core import Tracer
 from jaxtyping import Array
 
 from actlab.activations import Activation
-from actlab.signal.quadrature import QuadratureError, gaussian_means, known_kinks, panel_rule
+from actlab.signal.quadrature import QuadratureError, density, gaussian_means, known_kinks, panel_rule
 
 REACH = 9.5
 """Both independent coordinates are cut here: what lies beyond has probability 2e-21, far below float64's precision."""
@@ -174,4 +174,4 @@ def _composite(ends: list[Array], base: Array, nodes: int) -> tuple[Array, Array
     """Gauss-Legendre points and weights, density included, of the panels between all ends."""
     inside = jnp.clip(jnp.stack(ends), -REACH, REACH) if ends else jnp.zeros((0,), base.dtype)
     t, w = panel_rule(jnp.sort(jnp.concatenate([base, inside])), *np.polynomial.legendre.leggauss(nodes))
-    return t, w * jnp.exp(-(t**2) / 2) / math.sqrt(2 * math.pi)
+    return t, w * density(t)

@@ -80,3 +80,18 @@ def gain(activation: Activation) -> Any:
     if second == 0:
         raise ValueError(f"{activation.name} is zero almost everywhere: no weight gain preserves the variance")
     return 1 / math.sqrt(second)
+
+
+def layer_gains(activation: Activation, layers: int, *, last: float = 1.0) -> list[Any]:
+    """The gain of each layer of a net: 1 in the first, `gain(activation)` in the hidden ones, `last` in the last.
+
+    The first layer's inputs are taken as standardized; no activation follows the last. Of one layer it is the last's.
+    Errors as of `gain`, which is not asked where there are no hidden layers.
+
+    Args:
+        activation: f, after every layer but the last.
+        layers: how many, at least 1.
+        last: gain of the last one.
+    """
+    hidden = [gain(activation)] * (layers - 2) if layers > 2 else []
+    return [*[1.0] * (layers > 1), *hidden, last]

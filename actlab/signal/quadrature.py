@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer, eval_context
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from actlab.activations import Activation
 
@@ -115,6 +115,15 @@ def known_kinks(activation: Activation) -> tuple[Any, ...]:
 def density(t: Any) -> Any:
     """The density of N(0, 1)."""
     return jnp.exp(-(t**2) / 2) / math.sqrt(2 * math.pi)
+
+
+def trapezoid(points: int, reach: float) -> tuple[Float[Array, " points"], Float[Array, " points"]]:
+    """Points and weights of the trapezoidal rule for means over N(0, 1), cut at `reach` standard deviations.
+
+    Exact to rounding for smooth functions; at a kink on a point the error is of the order of the squared spacing.
+    """
+    t = jnp.linspace(-reach, reach, points)
+    return t, density(t) * (2 * reach / (points - 1))  # t[1] - t[0] would cancel digits
 
 
 @functools.lru_cache(maxsize=256)

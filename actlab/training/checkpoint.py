@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import PyTree
 
 from actlab.training.folder import RunFolderError
+from actlab.training.keys import as_key_of, without_key
 from actlab.training.manifest import DamageError, Manifest, read_manifest, seal, verified
 from actlab.training.processes import agreed, first
 
@@ -114,7 +115,7 @@ class Checkpoints:
         except Exception as error:  # TensorStore and Orbax raise many kinds, with dumps of many lines
             raise CheckpointError(f"checkpoint {path} cannot be read ({_first_line(error)})") from error
         originals = jax.tree.leaves(like)
-        restored = [_as_key_of(old, leaves[name]) for old, name in zip(originals, wanted, strict=True)]
+        restored = [as_key_of(old, leaves[name]) for old, name in zip(originals, wanted, strict=True)]
         return jax.tree.unflatten(jax.tree.structure(like), restored)
 
     def wait(self) -> None:
@@ -293,20 +294,8 @@ def _named(tree: PyTree) -> dict[str, jax.Array]:
                 f"two arrays of the state are named {name!r} (one at {jax.tree_util.keystr(path)}), and a checkpoint "
                 f"holds one of each name: rename a key of a dictionary with a dot or a number in it"
             )
-        named[name] = _without_key(leaf)
+        named[name] = jnp.asarray(without_key(leaf))
     return named
-
-
-def _without_key(leaf: Any) -> jax.Array:
-    return jax.random.key_data(leaf) if _is_key(leaf) else jnp.asarray(leaf)
-
-
-def _as_key_of(original: Any, leaf: jax.Array) -> jax.Array:
-    return jax.random.wrap_key_data(leaf, impl=jax.random.key_impl(original)) if _is_key(original) else leaf
-
-
-def _is_key(leaf: Any) -> bool:
-    return jnp.issubdtype(jnp.result_type(leaf), jax.dtypes.prng_key)
 
 
 def _form(leaf: Any) -> str:

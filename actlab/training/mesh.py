@@ -11,6 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from actlab.training.keys import as_key_of, without_key
+
 ENSEMBLE, DATA = "ensemble", "data"
 
 
@@ -66,12 +68,10 @@ def placed(tree: Any, sharding: NamedSharding) -> Any:
     """
 
     def place(leaf: Any) -> Any:
-        if jnp.issubdtype(jnp.result_type(leaf), jax.dtypes.prng_key):
-            return jax.random.wrap_key_data(place(jax.random.key_data(leaf)), impl=jax.random.key_impl(leaf))
         if isinstance(leaf, jax.Array) and not leaf.is_fully_addressable:
             return leaf
-        values = np.asarray(leaf)
-        return jax.make_array_from_callback(values.shape, sharding, lambda index: values[index])
+        values = np.asarray(without_key(leaf))
+        return as_key_of(leaf, jax.make_array_from_callback(values.shape, sharding, lambda index: values[index]))
 
     return jax.tree.map(place, tree)
 
@@ -80,12 +80,7 @@ def gathered(tree: Any, mesh: Mesh) -> Any:
     """The reverse of `placed`: every process receives everything, on a device of its own."""
     whole = jax.jit(lambda t: t, out_shardings=everywhere(mesh))(tree)
 
-    def mine(leaf: Any) -> Any:
-        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-            return jax.random.wrap_key_data(mine(jax.random.key_data(leaf)), impl=jax.random.key_impl(leaf))
-        return jnp.asarray(np.asarray(leaf))
-
-    return jax.tree.map(mine, whole)
+    return jax.tree.map(lambda leaf: as_key_of(leaf, jnp.asarray(np.asarray(without_key(leaf)))), whole)
 
 
 def rows_of_processes(tree: Any, mesh: Mesh) -> Any:

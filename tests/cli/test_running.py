@@ -1,11 +1,15 @@
+import ast
 import json
+import re
 import sys
+import tomllib
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from actlab.cli import main
+from actlab.cli.running import titles
 from actlab.training import Lock
 
 EXPERIMENT = '''
@@ -58,7 +62,7 @@ def test_claim_that_holds_exits_0_and_keeps_everything(config: Path, capsys: pyt
     assert "holds: the error is small" in capsys.readouterr().out
     assert json.loads(Path("out/config.json").read_text()) == {"offset": 1.0, "seeds": 4}
     record = json.loads(Path("out/results.json").read_text())
-    assert record["title"] == "Toy experiment: toy"
+    assert record["title"] == record["systems"][0]["title"] == "Toy experiment"
     assert record["claims"][0]["verdict"] == "holds"
     assert record["claims"][0]["measurement"]["values"] == [1.0, 2.0, 3.0, 4.0]
     assert record["run"]["settings"] == {"offset": 1.0, "seeds": 4}
@@ -67,11 +71,37 @@ def test_claim_that_holds_exits_0_and_keeps_everything(config: Path, capsys: pyt
     assert record["systems"][0]["question"] == "Is the error small?"
 
 
+def test_an_experiment_may_name_itself(config: Path) -> None:
+    module = Path("experiments/toy_experiment.py")
+    module.write_text(module.read_text() + '\nTITLE = "Errors of a toy"\n')
+    other = config.with_name("toy_gcn2.toml")
+    config.rename(other)
+    assert main(["run", str(other), "--out", "out"]) == 0
+    record = json.loads(Path("out/results.json").read_text())
+    assert (record["title"], record["systems"][0]["title"]) == ("Errors of a toy: GCN2", "Errors of a toy")
+
+
+def test_titles_write_names_as_their_field_does_and_repeat_no_word() -> None:
+    root = Path(__file__).parents[2]
+    made = set()
+    for path in sorted(root.glob("configs/*/*.toml")):
+        module = tomllib.loads(path.read_text())["experiment"]
+        source = ast.parse((root / "experiments" / f"{module}.py").read_text())
+        values = [n.value for n in source.body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "TITLE"]
+        made.add(titles(module, path.stem, ast.literal_eval(values[0]) if values else "")[1])
+    for title in made:
+        words = re.findall(r"\w+", title.lower())
+        assert len(words) == len(set(words)), title
+        assert title[0].isupper(), title
+        assert not re.search(r"\b([Cc]t|[Uu]ci|[Mm]nist|gcn\w*|cora)\b", title), title
+    assert {"CT from few views", "UCI regression", "Scarce distillation: MNIST", "Deep graph nets: GCNII Cora"} <= made
+
+
 def test_report_makes_the_page_of_a_run_again(config: Path) -> None:
     assert main(["run", str(config), "--out", "out"]) == 0
     page = Path("out/report.html")
     first = page.read_text()
-    assert "Toy experiment: toy" in first
+    assert "<title>Toy experiment" in first
     assert "It took" in first
     page.unlink()
     assert main(["report", "out"]) == 0

@@ -1,5 +1,6 @@
 """The trainability experiment: its bookkeeping, and a small run of it."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,24 @@ def test_a_small_map() -> None:
     assert measured[0].name == "cells predicted right, the gradient (squared norms change by e⁶)"
     assert all(len(c.measurement.values) == 2 for c in claims)
     assert len(said) == 2
+
+
+@pytest.mark.slow
+def test_several_processes_share_the_runs_of_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over the test's eight devices, as the devices of several processes would be: six runs filled up to eight."""
+    small = ["depths=[2]", "columns=3", "seeds=2", "width=8", "steps=20"]
+    experiment, settings = load(CONFIG, small)
+    panel = settings.panels[0]
+    scales = np.linspace(*panel.scales, settings.columns)
+    row = functools.partial(experiment._row, experiment.al.tanh, panel, scales, 2, settings, lambda line: None)
+    alone = row()
+    shared = []
+    over = experiment.over_devices
+    monkeypatch.setattr(experiment, "over_devices", lambda *given: shared.append(given) or over(*given))
+    monkeypatch.setattr(experiment, "several", lambda: True)
+    np.testing.assert_allclose(row(), alone, atol=0.05)  # of 32 rows, one or two near the border may change sides
+    assert len(shared) == 1
+    assert experiment.MANY_PROCESSES
 
 
 def test_bad_configurations_are_refused() -> None:

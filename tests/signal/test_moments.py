@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import actlab.activations as al
-from actlab.signal import QuadratureError, gain, moments
+from actlab.signal import QuadratureError, gain, layer_gains, moments
+from actlab.signal.quadrature import trapezoid
 
 TWO_PI = math.sqrt(2 * math.pi)
 SIGMA = 1.7
@@ -142,3 +143,18 @@ def test_nothing_to_preserve() -> None:
 def test_bad_deviation(deviation) -> None:
     with pytest.raises(ValueError, match="deviation"):
         moments(al.relu, 0.0, deviation)
+
+
+def test_gains_of_layers_are_the_activations_in_hidden_ones_alone() -> None:
+    hidden = gain(al.tanh)
+    assert layer_gains(al.tanh, 4, last=0.1) == [1, hidden, hidden, 0.1]
+    assert layer_gains(al.tanh, 2) == [1, 1]
+    assert layer_gains(al.tanh, 1, last=0.1) == [0.1]
+    assert layer_gains(al.activation(lambda x: 0 * x), 2) == [1, 1]  # no hidden layer, no gain to be asked for
+
+
+def test_the_trapezoid_has_the_gaussian_moments() -> None:
+    t, w = trapezoid(721, 9.0)
+    for power, moment in ((0, 1), (2, 1), (4, 3), (6, 15)):
+        assert float(jnp.dot(w, t**power)) == pytest.approx(moment, rel=3e-6)
+    assert float(jnp.dot(w, jnp.abs(t))) == pytest.approx(math.sqrt(2 / math.pi), rel=1e-4)

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 import actlab.activations as al
 from actlab.activations import Activation, Facts, Interval
+from actlab.activations.transition import GRID, ends, reached, values
 
 BECAUSE = "a promoter's activity lies between off and on and changes in one direction with its regulator"
 Reading = Literal["logarithmic", "linear"]
@@ -93,11 +94,13 @@ def response(activation: Activation, n: Any = 2.0, K: Any = 1.0, *, repression: 
         FactError: the range is unbounded or unknown, or the activation is not known to be monotone.
     """
     rising = activation.facts.monotone not in ("strictly decreasing", "nonincreasing")
-    al.require(activation if rising else al.negate(activation), bounded_range=True, nondecreasing=True, because=BECAUSE)
-    low, high, off = _ends(activation)
-    middle = _half_way(activation, (low, high))
+    curve = activation if rising else al.negate(activation)
+    al.require(curve, bounded_range=True, nondecreasing=True, because=BECAUSE)
+    low, high = ends(curve, BECAUSE)
+    middle = reached(curve, 0.5 * (low + high))
+    off = np.all(values(curve, GRID, np.float32)[GRID <= 0] - low <= 1e-6 * (high - low))
     reading: Reading = "linear" if off and middle > 1e-6 else "logarithmic"
-    return Response(activation, n, K, middle, (low, high), reading, repression)
+    return Response(activation, n, K, middle, (low, high) if rising else (-low, -high), reading, repression)
 
 
 def logistic_curve(sign: int, n: Any = 2.0, K: Any = 1.0) -> Response:
@@ -106,50 +109,3 @@ def logistic_curve(sign: int, n: Any = 2.0, K: Any = 1.0) -> Response:
     Several times faster than `hill` where n is not fixed: exp and log are vector instructions on a CPU, a power is not.
     """
     return Response(al.sigmoid, n, K, middle=0.0, ends=(0.0, 1.0), reading="logarithmic", repression=sign < 0)
-
-
-POINTS = 257
-"""Of every grid: one shape, so that an activation is compiled for it once."""
-FAR = 69.0
-"""Grids reach to sinh(69), about 5e29: far out, and finite in float32."""
-
-
-@jax.jit
-def _applied(activation: Activation, grid: Array) -> Array:
-    return activation(grid)
-
-
-def _values(activation: Activation, grid: np.ndarray) -> np.ndarray:
-    with jax.ensure_compile_time_eval():
-        return np.asarray(_applied(activation, jnp.asarray(grid, jnp.float32)), np.float64)
-
-
-def _ends(activation: Activation) -> tuple[float, float, bool]:
-    """The values far to the left and far to the right, and whether all values at x <= 0 are the left one.
-
-    Of a falling activation the left one is the greater.
-    """
-    grid = np.sinh(np.linspace(-FAR, FAR, POINTS))
-    values, bounds = _values(activation, grid), activation.facts.range
-    assert bounds is not None  # required by the caller
-    ends = (float(bounds.lower), float(bounds.upper))
-    # The range's ends where they are approached to rounding: a sigmoid is never quite 1, nor is it 1 - 2^-24.
-    near = [min(ends, key=lambda e, v=v: abs(e - v)) for v in (values[0], values[-1])]
-    scale = 1e-5 * max(abs(e) for e in ends)
-    low, high = (e if abs(e - v) <= scale else float(v) for e, v in zip(near, values[[0, -1]], strict=True))
-    if low == high:
-        raise al.FactError(f"{BECAUSE}: {activation!r} is constant. What would do: sigmoid, tanh, hill.")
-    return low, high, bool(np.all(np.abs(values[grid <= 0] - low) <= 1e-6 * abs(high - low)))
-
-
-def _half_way(activation: Activation, ends: tuple[float, float]) -> float:
-    """Where the activation is half-way between its ends, to float32's resolution: it may jump there."""
-    target, rising = 0.5 * (ends[0] + ends[1]), ends[1] > ends[0]
-    grid = np.sinh(np.linspace(-FAR, FAR, POINTS))
-    exact, left, right = False, grid[0], grid[-1]
-    for _ in range(6):
-        values = _values(activation, grid)
-        after = int(np.argmax(values >= target if rising else values <= target))
-        left, right, exact = grid[max(after - 1, 0)], grid[after], bool(values[after] == target)
-        grid = np.linspace(left, right, POINTS)
-    return float(right if exact else 0.5 * (left + right))

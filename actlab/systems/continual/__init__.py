@@ -1,5 +1,6 @@
 """Continual learning: what the activation of a net decides of its learning on and on, and of what it keeps."""
 
+from actlab.signal import effective_rank, stable_rank
 from actlab.systems.continual.accuracy_matrix import Transfer, transfer
 from actlab.systems.continual.classifier import Batch, Classifier, Seen, cross_entropy, dot, opened
 from actlab.systems.continual.error import ContinualError
@@ -13,9 +14,7 @@ from actlab.systems.continual.online_learning import Course, Learner, error_at_e
 from actlab.systems.continual.plasticity import (
     constant_share,
     dormant_share,
-    effective_rank,
     flat_share,
-    stable_rank,
     weight_norm,
 )
 from actlab.systems.continual.regularization import (

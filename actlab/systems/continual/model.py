@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Key
 import actlab.activations as al
 from actlab.activations import Activation
 from actlab.nets import MLP
-from actlab.signal import gain
+from actlab.signal import layer_gains
 
 
 class Layer(NamedTuple):
@@ -56,8 +56,7 @@ class Network:
     @property
     def deviations(self) -> tuple[float, ...]:
         """Standard deviation of each layer's kernel at the start."""
-        hidden = gain(self.activation) if len(self.sizes) > 2 else 1.0
-        gains = [1.0] + [hidden] * (len(self.sizes) - 3) + [1.0] * (len(self.sizes) > 2)
+        gains = layer_gains(self.activation, len(self.sizes) - 1)
         return tuple(g / n**0.5 for g, n in zip(gains, self.sizes[:-1], strict=True))
 
     def __call__(

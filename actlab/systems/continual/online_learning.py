@@ -20,7 +20,8 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 import actlab.activations as al
-from actlab.systems.continual.plasticity import constant_share, dormant_share, effective_rank, flat_share
+from actlab.signal import effective_rank
+from actlab.systems.continual.plasticity import constant_share, dormant_share, flat_share
 from actlab.systems.continual.slowly_changing_regression import Problem, Streams, fast_inputs, streams
 
 

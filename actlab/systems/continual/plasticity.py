@@ -1,4 +1,4 @@
-"""Whether a layer can still learn: units that no longer answer, the rank of what it says, the size of its weights.
+"""Whether a layer can still learn: units that no longer answer, and the size of its weights.
 
 A unit "dead" by the size of its output is a notion of rectifiers: a saturated tanh is not small, and a sine is never
 still. Hence three shares, each of which can be read for any activation.
@@ -48,28 +48,6 @@ def flat_share(slopes: Float[Array, "*batch inputs units"], threshold: float = T
 def _share_below(scores: Array, threshold: float) -> Array:
     mean = jnp.mean(scores, -1, keepdims=True)
     return jnp.mean(scores <= threshold * mean, -1, dtype=scores.dtype)
-
-
-def effective_rank(features: Float[Array, "*batch inputs units"]) -> Float[Array, "*batch"]:
-    """The exponential of the entropy of the singular values' shares: from 1 to the smaller dimension; 0 for zeros.
-
-    Source: Roy & Vetterli 2007, The effective rank, definition 1.
-    """
-    values = jnp.linalg.svdvals(features)
-    total = jnp.sum(values, -1, keepdims=True)
-    shares = values / jnp.where(total > 0, total, 1)
-    entropy = -jnp.sum(shares * jnp.log(jnp.where(shares > 0, shares, 1)), -1)
-    return jnp.where(total[..., 0] > 0, jnp.exp(entropy), 0)
-
-
-def stable_rank(features: Float[Array, "*batch inputs units"]) -> Float[Array, "*batch"]:
-    """The squared Frobenius norm over the squared largest singular value; 0 for zeros.
-
-    Source: Rudelson & Vershynin 2007, Journal of the ACM 54(4).
-    """
-    squares = jnp.square(jnp.linalg.svdvals(features))
-    largest = squares[..., 0]
-    return jnp.where(largest > 0, jnp.sum(squares, -1) / jnp.where(largest > 0, largest, 1), 0)
 
 
 def weight_norm(weights: Any) -> Float[Array, ""]:

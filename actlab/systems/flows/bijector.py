@@ -183,6 +183,22 @@ class VectorBijector(Bijector):
         return jnp.broadcast_to(condition, (*batch, self.conditions)).reshape(-1, self.conditions).T
 
 
+class Unprepared(VectorBijector):
+    """A bijector that maps as what `prepared` makes of it does."""
+
+    @abc.abstractmethod
+    def prepared(self) -> VectorBijector:
+        """The same map with what depends on the parameters alone already computed: another bijector."""
+
+    def forward_columns(self, x: Columns, context: Context | None) -> tuple[Columns, LogDet]:
+        """Those of the prepared map."""
+        return self.prepared().forward_columns(x, context)
+
+    def inverse_columns(self, y: Columns, context: Context | None) -> tuple[Columns, LogDet]:
+        """Those of the prepared map."""
+        return self.prepared().inverse_columns(y, context)
+
+
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
 class Inverted(Bijector):

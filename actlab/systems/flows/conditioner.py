@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Key
 
 import actlab.activations as al
 from actlab.activations import Activation
-from actlab.signal import gain
+from actlab.signal import layer_gains
 
 REACH = 1e4
 """Conditioners see their inputs cut at this magnitude: what they put out stays finite for every finite event."""
@@ -60,10 +60,9 @@ def perceptron(key: Key[Array, ""], sizes: Sequence[int], activation: Any) -> Co
     """A plain conditioner of layers (inputs, hidden, ..., outputs): of normal kernels that keep the variance."""
     activation = al.as_activation(activation)
     shapes = [(o, i) for i, o in zip(sizes[:-1], sizes[1:], strict=True)]
-    scales = [1.0, *[gain(activation)] * (len(shapes) - 2), OUTPUT_SCALE] if len(shapes) > 1 else [OUTPUT_SCALE]
     draw = jax.random.normal(key, (sum(o * i for o, i in shapes),))
     kernels = []
-    for (o, i), scale in zip(shapes, scales, strict=True):
+    for (o, i), scale in zip(shapes, layer_gains(activation, len(shapes), last=OUTPUT_SCALE), strict=True):
         kernels.append(draw[: o * i].reshape(o, i) * (scale / math.sqrt(i)))
         draw = draw[o * i :]
     return Conditioner(tuple(kernels), tuple(jnp.zeros(o) for o, _ in shapes), (), activation)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Key
 
 from actlab.activations import Interval
-from actlab.systems.flows.bijector import Columns, Context, LogDet, VectorBijector
+from actlab.systems.flows.bijector import Columns, Context, LogDet, Unprepared, VectorBijector
 from actlab.systems.flows.transforms import capped
 
 EXACT = jax.lax.Precision.HIGHEST
@@ -68,7 +68,7 @@ class Rotation(_Isometry):
         return jnp.matmul(self.matrix.T.astype(y.dtype), y, precision=EXACT), jnp.zeros(y.shape[1:], y.dtype)
 
 
-class _Orthogonal(_Isometry):
+class _Orthogonal(Unprepared, _Isometry):
     """What maps parameters to an orthogonal matrix."""
 
     def matrix(self) -> Array:
@@ -78,14 +78,6 @@ class _Orthogonal(_Isometry):
     def prepared(self) -> VectorBijector:
         """The rotation."""
         return Rotation(self.matrix(), self.features)
-
-    def forward_columns(self, x: Columns, context: Context | None) -> tuple[Columns, LogDet]:
-        """The product."""
-        return self.prepared().forward_columns(x, context)
-
-    def inverse_columns(self, y: Columns, context: Context | None) -> tuple[Columns, LogDet]:
-        """The product with the transpose."""
-        return self.prepared().inverse_columns(y, context)
 
 
 @jax.tree_util.register_dataclass
@@ -134,7 +126,7 @@ class Cayley(_Orthogonal):
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
-class LU(VectorBijector):
+class LU(Unprepared):
     """y = L U x[order], L with ones and U with pivots exp(capped(.)) in [exp(-2), exp(2)] on its diagonal.
 
     Source: Kingma & Dhariwal 2018, Glow, arXiv 1807.03039, section 3.2; Oliva et al. 2018, arXiv 1801.09819.
@@ -170,14 +162,6 @@ class LU(VectorBijector):
         ordered = jnp.matmul(upper, one[self.order], precision=EXACT)  # compiles faster than a sort
         product = jnp.matmul(lower, ordered, precision=EXACT)
         return Factored(product, lower, upper, self.order, self._pivots().sum(), self.features)
-
-    def forward_columns(self, x: Columns, context: Context | None) -> tuple[Columns, LogDet]:
-        """The product."""
-        return self.prepared().forward_columns(x, context)
-
-    def inverse_columns(self, y: Columns, context: Context | None) -> tuple[Columns, LogDet]:
-        """Two triangular systems."""
-        return self.prepared().inverse_columns(y, context)
 
 
 @jax.tree_util.register_dataclass

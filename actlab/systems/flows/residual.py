@@ -14,13 +14,13 @@ from jaxtyping import Array, Float, Key
 import actlab.activations as al
 from actlab.activations import Interval
 from actlab.bounds import spectral_norm
-from actlab.systems.flows.bijector import Columns, Context, LogDet, VectorBijector, saturated
+from actlab.systems.flows.bijector import Columns, Context, LogDet, Unprepared, VectorBijector, saturated
 from actlab.systems.flows.conditioner import Conditioner, joined, perceptron
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
-class Residual(VectorBijector):
+class Residual(Unprepared):
     """y = x + g(x), where the Lipschitz constant of g is at most `lipschitz` < 1.
 
     Every singular value of the Jacobian lies in [1 - c, 1 + c]. The log-determinant is that of the dense Jacobian, at
@@ -64,14 +64,6 @@ class Residual(VectorBijector):
         largest = (self.lipschitz / slopes) ** (1 / len(kernels)) * (1 - 1e-6)  # the product rounds
         scaled = tuple(k * jnp.minimum(1, largest / spectral_norm(k)) for k in kernels)
         return Contraction(replace(self.net, kernels=scaled), self.features, self.lipschitz, self.conditions)
-
-    def forward_columns(self, x: Columns, context: Context | None) -> tuple[Columns, LogDet]:
-        """The sum and the log-determinant of its Jacobian."""
-        return self.prepared().forward_columns(x, context)
-
-    def inverse_columns(self, y: Columns, context: Context | None) -> tuple[Columns, LogDet]:
-        """By iteration."""
-        return self.prepared().inverse_columns(y, context)
 
     def estimated_log_det(
         self, key: Key[Array, ""], x: Float[Array, "n features"], condition: Any = None, *, terms: int = 10

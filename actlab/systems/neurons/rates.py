@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from actlab.activations.horner import polynomial
 from actlab.systems.neurons.conductance import Gate
 
 NEAR, TERMS = 0.75, 24
@@ -33,28 +34,18 @@ def _linoid(order: int, x: Array) -> Array:
     """The derivative of this order: x g^(k) + k g^(k-1) of g = 1/(1 - exp(-x)), a polynomial in g as g' = g - g^2."""
     away = jnp.where(x == 0, jnp.ones_like(x), x)
     g = -1 / jnp.expm1(-away)
-    far = away * _evaluated(_powers_of_g(order), g)
+    far = away * polynomial(_powers_of_g(order), g)
     if order:
-        far = far + order * _evaluated(_powers_of_g(order - 1), g)
+        far = far + order * polynomial(_powers_of_g(order - 1), g)
     coefficients, square = _series(order), x * x  # no odd power beyond the first, no even one of an odd derivative
-    near = _evaluated(coefficients[::2], square) + x * _evaluated(coefficients[1::2], square)
+    even, odd = (np.trim_zeros(coefficients[k::2], "b") for k in (0, 1))
+    near = polynomial(even, square) + x * polynomial(odd, square)
     return jnp.where(jnp.abs(x) < NEAR, near, far)
 
 
 @_linoid.defjvp
 def _linoid_jvp(order: int, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     return _linoid(order, *primals), _linoid(order + 1, *primals) * tangents[0]
-
-
-def _evaluated(coefficients: tuple[float, ...], x: Array) -> Array:
-    """The polynomial of these coefficients, the constant one first, by Horner's rule; trailing zeros cost nothing."""
-    kept = list(coefficients)
-    while len(kept) > 1 and kept[-1] == 0:
-        kept.pop()
-    total = jnp.full_like(x, kept[-1])
-    for c in kept[-2::-1]:
-        total = c + x * total
-    return total
 
 
 @functools.cache

@@ -1,9 +1,10 @@
 """Oversmoothing: at which depth a graph net's nodes become alike, and weights that prevent it."""
 
+from actlab.signal import effective_rank
 from actlab.systems.oversmoothing.criticality import Pairing, graph_factors, pairing, set_critical
 from actlab.systems.oversmoothing.kernel import collapse_depth, dual, kernel_spread
 from actlab.systems.oversmoothing.law import ROUNDING_FLOOR, Collapse, variance_law
-from actlab.systems.oversmoothing.measure import dirichlet_energy, effective_rank, rank_one_distance
+from actlab.systems.oversmoothing.measure import dirichlet_energy, rank_one_distance
 from actlab.systems.oversmoothing.model import Recipe, Trained, train
 from actlab.systems.oversmoothing.prediction import Setting, Spread, collapse, law_errors
 from actlab.systems.oversmoothing.problem import Problem

@@ -15,6 +15,7 @@ from jaxtyping import Array, Float, Key
 from actlab.activations import Activation
 from actlab.data.sparse import Sparse
 from actlab.nets.graph import GraphConvolution, GraphNet
+from actlab.signal.quadrature import trapezoid
 
 DEVIATION = 0.05
 """Of the preactivations around the centre: small enough for the net to start nearly linear."""
@@ -47,8 +48,7 @@ def pairing(activation: Activation, deviation: float = DEVIATION) -> Pairing:
     Raises:
         ValueError: f is constant where it is looked at, so that no weights pass a signal; under jit its slope is 0.
     """
-    t = jnp.linspace(-REACH, REACH, POINTS)
-    weights = jnp.exp(-jnp.square(t) / 2) * (t[1] - t[0]) / math.sqrt(2 * math.pi)
+    t, weights = trapezoid(POINTS, REACH)
     signal, centres = deviation * t[None], jnp.asarray(CENTRES, t.dtype)
     odd = (activation(centres[:, None] + signal) - activation(centres[:, None] - signal)) / 2
     slopes = jnp.sqrt(jnp.square(odd) @ weights) / deviation

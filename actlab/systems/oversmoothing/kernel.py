@@ -12,11 +12,12 @@ from jaxtyping import Array, Float
 
 from actlab.activations import Activation
 from actlab.data.sparse import Sparse
+from actlab.signal.quadrature import trapezoid
 
 DEGREES = 24
 """Hermite polynomials resolved one by one; what lies above is carried by one power."""
 REACH, POINTS = 9.0, 721
-"""The Gaussian's grid: the trapezoidal rule, exact to rounding for smooth functions, 1e-5 at a kink on a point."""
+"""Of the trapezoidal rule over the Gaussian."""
 
 
 def dual(activation: Activation, covariance: Float[Array, "nodes nodes"]) -> Float[Array, "nodes nodes"]:
@@ -28,8 +29,7 @@ def dual(activation: Activation, covariance: Float[Array, "nodes nodes"]) -> Flo
 
     Source: Daniely, Frostig & Singer 2016, arXiv:1602.05897, section 4 (dual activations).
     """
-    t = jnp.linspace(-REACH, REACH, POINTS)
-    weights = jnp.exp(-jnp.square(t) / 2) * (t[1] - t[0]) / math.sqrt(2 * math.pi)
+    t, weights = trapezoid(POINTS, REACH)
     variances = jnp.maximum(jnp.diagonal(covariance), 1e-30)
     scale = jnp.sqrt(variances)
     z = scale[:, None] * t[None]

@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from actlab.nets.graph import operator_for
-from actlab.systems.oversmoothing.measure import dirichlet_energy, effective_rank, rank_one_distance
+from actlab.signal import effective_rank
+from actlab.systems.oversmoothing.measure import dirichlet_energy, rank_one_distance
 from actlab.systems.oversmoothing.model import Recipe, build
 from actlab.systems.oversmoothing.problem import Problem
 from actlab.training import seed_keys

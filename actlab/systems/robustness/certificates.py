@@ -127,14 +127,9 @@ def box_margins(
     below, above = np.maximum(x - away, 0.0), np.minimum(x + away, 1.0)  # in float64, then rounded outward
     lower = np.where(below > 0, np.nextafter(below.astype(np.float32), np.float32(-1)), np.float32(0))
     upper = np.where(above < 1, np.nextafter(above.astype(np.float32), np.float32(2)), np.float32(1))
-    form, weights = parted(net)
-    found = []
-    for start in range(0, len(x), ROWS):
-        part = slice(start, start + ROWS)
-        box = _feature_box(form, weights, jnp.asarray(lower[part]), jnp.asarray(upper[part]))
-        found.append(_least_margin(net, np.asarray(box.lower), np.asarray(box.upper), y[part]).min(axis=1))
-    least = np.concatenate(found)
+    least = _least_over_boxes(net, lower, upper, y).min(axis=1)
     if bounds == "linear":  # where intervals do not suffice, and a certificate may exist
+        form, weights = parted(net)
         open_ = np.flatnonzero((least <= 0) & (clean_margins(net, x, y) > 0))
         for start in range(0, len(open_), FEW):
             rows = np.resize(open_[start : start + FEW], FEW)  # the last rows filled up: one compiled program
@@ -155,18 +150,11 @@ def ball_radii(
     lipschitz = features_lipschitz(net, x.shape[1:])
     kernel = np.asarray(net.last_weights[0], np.float64)
     distances = np.linalg.norm(kernel[:, :, None] - kernel[:, None, :], axis=0) * (1 + 1e-12)
-    form, weights = parted(net)
-    found = []
-    for start in range(0, len(x), ROWS):
-        part = slice(start, start + ROWS)
-        box = _feature_box(form, weights, jnp.asarray(x[part]), jnp.asarray(x[part]))
-        margins = _least_margin(net, np.asarray(box.lower), np.asarray(box.upper), y[part])
-        apart = distances[y[part]]
-        ratios = np.where(apart > 0, margins / (np.where(apart > 0, apart, 1.0) * lipschitz) * (1 - 1e-12), margins)
-        same = np.arange(margins.shape[1])[None, :] == y[part][:, None]
-        ratios = np.where(same, np.inf, np.where((apart == 0) & (margins > 0), np.inf, ratios))
-        found.append(np.maximum(ratios.min(axis=1), 0.0))
-    return np.concatenate(found)
+    least, apart = _least_over_boxes(net, x, x, y), distances[y]
+    ratios = np.where(apart > 0, least / (np.where(apart > 0, apart, 1.0) * lipschitz) * (1 - 1e-12), least)
+    same = np.arange(least.shape[1])[None, :] == y[:, None]
+    ratios = np.where(same, np.inf, np.where((apart == 0) & (least > 0), np.inf, ratios))
+    return np.maximum(ratios.min(axis=1), 0.0)
 
 
 def clean_margins(
@@ -174,8 +162,13 @@ def clean_margins(
 ) -> Float64[np.ndarray, " inputs"]:
     """The margins at the inputs themselves, as the net computes them."""
     form, weights = parted(net)
-    parts = [slice(start, start + ROWS) for start in range(0, len(x), ROWS)]
-    return np.concatenate([np.asarray(_margins_now(form, weights, x[p], y[p]), np.float64) for p in parts])
+    found = [np.asarray(_margins_now(form, weights, x[p], y[p]), np.float64) for p in parts(len(x))]
+    return np.concatenate(found)
+
+
+def parts(inputs: int) -> list[slice]:
+    """So many inputs, `ROWS` at a time."""
+    return [slice(start, start + ROWS) for start in range(0, inputs, ROWS)]
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -207,6 +200,21 @@ def _feature_box(form: Form, weights: Any, lower: Array, upper: Array) -> Interv
         if sort is not None:
             box = Interval(sort(box.lower), sort(box.upper))
     return box
+
+
+def _least_over_boxes(
+    net: Chain,
+    lower: Float32[np.ndarray, "inputs *shape"],
+    upper: Float32[np.ndarray, "inputs *shape"],
+    y: Int[np.ndarray, " inputs"],
+) -> Float64[np.ndarray, "inputs classes"]:
+    """Lower bounds of logit y - logit j over boxes of inputs; infinite for j = y."""
+    form, weights = parted(net)
+    found = []
+    for part in parts(len(y)):
+        box = _feature_box(form, weights, jnp.asarray(lower[part]), jnp.asarray(upper[part]))
+        found.append(_least_margin(net, np.asarray(box.lower), np.asarray(box.upper), y[part]))
+    return np.concatenate(found)
 
 
 def _least_margin(

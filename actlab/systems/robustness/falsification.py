@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float32, Float64, Int, Key
 from actlab.nets import Chain, logits_by_products
 from actlab.nets.form import Form, parted
 from actlab.systems.robustness.attack import USUAL, Attack, Norm, attacked
-from actlab.systems.robustness.certificates import ROWS, clean_margins
+from actlab.systems.robustness.certificates import clean_margins, parts
 
 
 def attacked_accuracy(
@@ -43,9 +43,8 @@ def spared(
     columns, standing = [], np.ones(len(x), bool)
     for order, radius in sorted(enumerate(np.asarray(radii, float)), key=lambda pair: pair[1]):
         broken = []
-        for start in range(0, len(x), ROWS):
-            part = slice(start, start + ROWS)
-            use = jax.random.fold_in(jax.random.fold_in(key, order), start)
+        for part in parts(len(x)):
+            use = jax.random.fold_in(jax.random.fold_in(key, order), part.start)
             if radius == 0:
                 broken.append(clean_margins(net, x[part], y[part]) <= 0)
             else:

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from actlab.proofs.jaxprs import interpreted
 from actlab.systems.saliency.attribution import SaliencyError, Score
 
 Tapped = Callable[[Array, Array], tuple[Array, Array]]
@@ -95,21 +96,14 @@ def _body(eqn: Any) -> Any:
 
 def _moved(jaxpr: Any, consts: Any, arguments: Any, name: str, moved: Array, seen: list[Array]) -> list[Any]:
     """The values of a jaxpr's outputs, with the named value moved and noted."""
-    known: dict[Any, Any] = dict(zip(jaxpr.constvars, consts, strict=True))
-    known.update(zip(jaxpr.invars, arguments, strict=True))
 
-    def read(v: Any) -> Any:
-        return v.val if hasattr(v, "val") else known[v]
-
-    for eqn in jaxpr.eqns:
-        values = [read(v) for v in eqn.invars]
+    def apply(eqn: Any, values: list[Any]) -> Any:
         if eqn.primitive.name == NAME and eqn.params[NAME] == name:
             seen.append(values[0])
-            outcome = values[0] + moved
-        elif eqn.primitive.name in CALLS and any(e.params[NAME] == name for e in _named(_body(eqn).jaxpr)):
-            outcome = _moved(_body(eqn).jaxpr, _body(eqn).consts, values, name, moved, seen)
-        else:
-            outcome = eqn.primitive.bind(*values, **eqn.primitive.get_bind_params(eqn.params))
-        several = isinstance(outcome, (list, tuple))
-        known.update(zip(eqn.outvars, outcome if several else [outcome], strict=True))
-    return [read(v) for v in jaxpr.outvars]
+            return [values[0] + moved]
+        if eqn.primitive.name in CALLS and any(e.params[NAME] == name for e in _named(_body(eqn).jaxpr)):
+            return _moved(_body(eqn).jaxpr, _body(eqn).consts, values, name, moved, seen)
+        outcome = eqn.primitive.bind(*values, **eqn.primitive.get_bind_params(eqn.params))
+        return outcome if isinstance(outcome, (list, tuple)) else [outcome]
+
+    return interpreted(jaxpr, consts, arguments, apply)

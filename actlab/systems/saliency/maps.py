@@ -5,6 +5,7 @@ Maps of half precision are measured in float32.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -28,9 +29,7 @@ def gini(maps: Float[Array, "batch *shape"]) -> Float[Array, " batch"]:
 @jax.custom_jvp
 def _differences(sizes: Float[Array, "batch entries"]) -> Float[Array, " batch"]:
     """The sum of |a - b| over all pairs of a row."""
-    if sizes.shape[1] > PAIRS:
-        return _differences_by_sorting(sizes)
-    return jax.lax.platform_dependent(sizes, cpu=_differences_by_pairs, default=_differences_by_sorting)
+    return _faster(sizes, _differences_by_pairs, _differences_by_sorting)
 
 
 @_differences.defjvp
@@ -64,9 +63,7 @@ def _differences_by_pairs(sizes: Float[Array, "batch entries"]) -> Float[Array, 
 
 def places(values: Float[Array, "batch entries"]) -> Int[Array, "batch entries"]:
     """Each entry's place in descending order, from 0; of equal ones the first comes first, NaN last."""
-    if values.shape[1] > PAIRS:
-        return _places_by_sorting(values)
-    return jax.lax.platform_dependent(values, cpu=_places_by_counting, default=_places_by_sorting)
+    return _faster(values, _places_by_counting, _places_by_sorting)
 
 
 def _places_by_sorting(values: Float[Array, "batch entries"]) -> Int[Array, "batch entries"]:
@@ -87,6 +84,13 @@ def _places_by_counting(values: Float[Array, "batch entries"]) -> Int[Array, "ba
         return count + (jax.lax.dynamic_slice_in_dim(twice, shift, n, axis=1) > keys)
 
     return jax.lax.fori_loop(1, n, one_more, jnp.zeros(values.shape, jnp.argsort(values[:0], axis=1).dtype), unroll=7)
+
+
+def _faster(values: Array, by_pairs: Callable[[Array], Array], by_sorting: Callable[[Array], Array]) -> Array:
+    """What both give of the rows: by comparing all pairs where that is faster, on a CPU and of short rows."""
+    if values.shape[1] > PAIRS:
+        return by_sorting(values)
+    return jax.lax.platform_dependent(values, cpu=by_pairs, default=by_sorting)
 
 
 def _bits(values: Float[Array, "batch entries"]) -> Int[Array, "batch entries"]:

@@ -13,14 +13,12 @@ from jaxtyping import Array
 
 import actlab.activations as al
 from actlab.activations import Activation, Facts, Interval
+from actlab.activations.transition import ends, reached
 from actlab.systems.spiking.surrogates import ALIASES, SHAPES, Shape, ShapeFacts, Surrogate, surrogate
 
 BECAUSE = (
     "a spike's probability rises from 0 to 1 with the potential, and its slope stands in for the step's derivative"
 )
-FAR = 69.0
-"""Grids reach to sinh(69), about 5e29: far out, and finite in float32."""
-POINTS = 257
 
 
 def surrogate_of(activation: Any, beta: Any = 10.0) -> Surrogate:
@@ -47,9 +45,10 @@ def surrogate_of(activation: Any, beta: Any = 10.0) -> Surrogate:
 
 
 def _shape_of(f: Activation, name: str) -> Shape:
-    low, high = _ends(f)
-    middle, slope = _half_way(f, 0.5 * (low + high)), f.facts.slope
+    low, high = ends(f, BECAUSE)
+    half, slope = 0.5 * (low + high), f.facts.slope
     assert slope is not None  # required by the caller
+    middle = 0.5 * (reached(f, half) + reached(f, half, passed=True))  # of where it stays half-way
     steepness = 4 * float(slope.upper) / (high - low)
 
     def density(x: Array, beta: Any) -> Array:
@@ -69,41 +68,6 @@ def _shape_of(f: Activation, name: str) -> Shape:
         return al.activation(facts=known, name=name)(lambda x: density(x, beta))
 
     return Shape(name, density, step, facts, as_activation)
-
-
-def _values(f: Activation, grid: np.ndarray) -> np.ndarray:
-    with jax.ensure_compile_time_eval():
-        return np.asarray(jax.jit(f.evaluate)(jnp.asarray(grid, jnp.float32)), np.float64)
-
-
-def _ends(f: Activation) -> tuple[float, float]:
-    """The values far to the left and right; the range's ends where they are approached to rounding.
-
-    Raises:
-        FactError: they are equal.
-    """
-    values, bounds = _values(f, np.sinh(np.linspace(-FAR, FAR, POINTS))), f.facts.range
-    assert bounds is not None  # required by the caller
-    ends = (float(bounds.lower), float(bounds.upper))
-    scale = 1e-5 * max(abs(e) for e in ends)
-    low, high = (e if abs(e - v) <= scale else float(v) for e, v in zip(ends, values[[0, -1]], strict=True))
-    if not high > low:
-        raise al.FactError(f"{BECAUSE}: {f!r} is constant. What would do: sigmoid, tanh, arctan.")
-    return low, high
-
-
-def _half_way(f: Activation, target: float) -> float:
-    """Where f passes the target, to float32's resolution; the middle where it stays at it."""
-    ends = []
-    for reaches in (lambda v: v >= target, lambda v: v > target):
-        grid = np.sinh(np.linspace(-FAR, FAR, POINTS))
-        left = right = 0.0
-        for _ in range(6):
-            after = max(int(np.argmax(reaches(_values(f, grid)))), 1)
-            left, right = grid[after - 1], grid[after]
-            grid = np.linspace(left, right, POINTS)
-        ends.append(0.5 * (left + right))
-    return float(np.mean(ends))
 
 
 def _measured(density: Any) -> tuple[float, float, float]:

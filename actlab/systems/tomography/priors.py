@@ -56,10 +56,18 @@ def quadratic(image: Float[Array, "*batch rows columns"]) -> Float[Array, "*batc
 
 
 def squared_gradient(image: Float[Array, "*batch rows columns"]) -> Float[Array, "*batch rows columns"]:
-    """The squared length of the forward differences, 0 across the last row and column."""
+    """The squared length of the forward differences."""
+    down, right = forward_differences(image)
+    return jnp.square(down) + jnp.square(right)
+
+
+def forward_differences(
+    image: Float[Array, "*batch rows columns"],
+) -> tuple[Float[Array, "*batch rows columns"], Float[Array, "*batch rows columns"]]:
+    """Of each pixel to the one below and to the one on the right, 0 at the last row and column."""
     down = jnp.diff(image, axis=-2, append=image[..., -1:, :])
     right = jnp.diff(image, axis=-1, append=image[..., :, -1:])
-    return jnp.square(down) + jnp.square(right)
+    return down, right
 
 
 def _squared_diagonals(image: Array) -> Array:

@@ -9,14 +9,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from actlab.systems.tomography.geometry import Geometry
+from actlab.systems.tomography.priors import forward_differences, squared_gradient
 from actlab.systems.tomography.projector import backproject, project
 
 
 def differences(image: Float[Array, "rows columns"]) -> Float[Array, "2 rows columns"]:
     """Forward differences down and right, 0 at the last row and column."""
-    down = jnp.pad(image[1:] - image[:-1], ((0, 1), (0, 0)))
-    right = jnp.pad(image[:, 1:] - image[:, :-1], ((0, 0), (0, 1)))
-    return jnp.stack([down, right])
+    return jnp.stack(forward_differences(image))
 
 
 def divergence(field: Float[Array, "2 rows columns"]) -> Float[Array, "rows columns"]:
@@ -28,7 +27,7 @@ def divergence(field: Float[Array, "2 rows columns"]) -> Float[Array, "rows colu
 
 def total_variation(image: Float[Array, "rows columns"]) -> Float[Array, ""]:
     """The sum over the pixels of the length of the difference vector (isotropic TV)."""
-    return jnp.sum(jnp.sqrt(jnp.sum(jnp.square(differences(image)), axis=0)))
+    return jnp.sum(jnp.sqrt(squared_gradient(image)))
 
 
 def operator_norm(geometry: Geometry, dtype: Any = jnp.float32, steps: int = 20) -> Float[Array, ""]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,9 +16,27 @@ from actlab.systems.uncertainty import distributions
 from actlab.systems.uncertainty.positive import EXPONENTIAL, SOFTPLUS, Positive, bounded, positive, widened
 
 
+class NormalHead(Head):
+    """A normal distribution, by its moments as the raw outputs tell them."""
+
+    @abc.abstractmethod
+    def moments(self, raw: Raw) -> tuple[Target, Target]:
+        """Mean and logarithm of the variance."""
+
+    def distribution(self, raw: Raw) -> distributions.Distribution:
+        """distrax.Normal."""
+        mean, log_variance = self.moments(raw)
+        return distributions.normal(mean, jnp.exp(0.5 * log_variance))
+
+    def nll(self, raw: Raw, y: Target) -> Target:
+        """Half of squared residual / variance + log variance + log 2 pi, in terms of the log variance throughout."""
+        mean, log_variance = self.moments(raw)
+        return gaussian_nll(y - mean, log_variance)
+
+
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Gaussian(Head):
+class Gaussian(NormalHead):
     """Mean and variance: raw outputs (mean, raw variance).
 
     Attributes:
@@ -31,16 +50,6 @@ class Gaussian(Head):
         """Mean and logarithm of the variance."""
         raw = widened(raw)
         return raw[..., 0], self.variance.log(raw[..., 1])
-
-    def distribution(self, raw: Raw) -> distributions.Distribution:
-        """distrax.Normal."""
-        mean, log_variance = self.moments(raw)
-        return distributions.normal(mean, jnp.exp(0.5 * log_variance))
-
-    def nll(self, raw: Raw, y: Target) -> Target:
-        """Half of squared residual / variance + log variance + log 2 pi, in terms of the log variance throughout."""
-        mean, log_variance = self.moments(raw)
-        return gaussian_nll(y - mean, log_variance)
 
     def gradient_bound(self, residual: Any) -> tuple[Any, Any]:
         """Largest |d nll / d mean| and |d nll / d raw variance| at |y - mean| <= residual, by the facts alone.
@@ -59,7 +68,7 @@ class Gaussian(Head):
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class NaturalGaussian(Head):
+class NaturalGaussian(NormalHead):
     """Natural parameters eta_1 = raw[0], eta_2 = -precision / 2: the negative log-likelihood is convex in them.
 
     Mean eta_1 / precision, variance 1 / precision.
@@ -76,16 +85,6 @@ class NaturalGaussian(Head):
         log_precision = self.precision.log(raw[..., 1])
         return raw[..., 0] * jnp.exp(-log_precision), -log_precision
 
-    def distribution(self, raw: Raw) -> distributions.Distribution:
-        """distrax.Normal."""
-        mean, log_variance = self.moments(raw)
-        return distributions.normal(mean, jnp.exp(0.5 * log_variance))
-
-    def nll(self, raw: Raw, y: Target) -> Target:
-        """As the Gaussian's, at the mean and variance that the natural parameters stand for."""
-        mean, log_variance = self.moments(raw)
-        return gaussian_nll(y - mean, log_variance)
-
 
 def gaussian_nll(residual: Target, log_variance: Target) -> Target:
     """-log N(residual; 0, variance), nats.
@@ -96,7 +95,7 @@ def gaussian_nll(residual: Target, log_variance: Target) -> Target:
     return 0.5 * (scaled * scaled + log_variance + LOG_TWO_PI)
 
 
-def beta_nll(head: Gaussian | NaturalGaussian, raw: Raw, y: Target, beta: float = 0.5) -> Target:
+def beta_nll(head: NormalHead, raw: Raw, y: Target, beta: float = 0.5) -> Target:
     """The negative log-likelihood weighted by the variance to the power beta, which gets no gradient.
 
     beta 0 is the likelihood itself; at beta 1 the mean's gradient is that of the squared error, so that points of large
