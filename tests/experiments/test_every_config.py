@@ -38,6 +38,11 @@ def test_a_configuration_is_complete(name):
     head = re.findall(r"^# (Claim|Source|Command|Expected|Minutes): ", text, re.MULTILINE)
     assert head == ["Claim", "Source", "Command", "Expected", "Minutes"]
     assert f"actlab run configs/{name}" in text
+    expected = (
+        " ".join(re.findall(r"^#\s*(.*)$", text, re.MULTILINE)).partition("Expected:")[2].partition("Minutes:")[0]
+    )
+    fails = re.search(r"(?<!nothing )\bfails?\b", expected, re.IGNORECASE)
+    assert bool(fails) == bool(re.search(r"exit status (is )?1", expected, re.IGNORECASE)), expected
     experiment, settings = load(CONFIGS / name, [])
     assert callable(experiment.run)
     assert isinstance(settings, experiment.Config)
