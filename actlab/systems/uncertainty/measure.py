@@ -63,21 +63,21 @@ def gaussian_scores(
     )
 
 
-TABLE: tuple[tuple[str, str, str, Better], ...] = (
-    ("nll", "test NLL", "nats", "lower"),
-    ("rmse", "test RMSE", "", "lower"),
-    ("crps", "test CRPS", "", "lower"),
-    ("coverage", "coverage of the 90 % interval", "", "neither"),
-    ("width", "width of the 90 % interval", "", "neither"),
+ROWS: tuple[tuple[str, str, str, Better], ...] = (
+    ("test NLL", "nll", "nats", "lower"),
+    ("test RMSE", "rmse", "", "lower"),
+    ("test CRPS", "crps", "", "lower"),
+    ("coverage of the 90 % interval", "coverage", "", "neither"),
+    ("width of the 90 % interval", "width", "", "neither"),
 )
-"""Field, name, unit and good direction of each measurement, the headline first."""
+"""Name, field, unit and good direction of each measurement, the headline first."""
 
 
 def measurements(name: str, scores: Scores, seeds: tuple[int, ...]) -> tuple[Measurement, ...]:
     """The table's rows of scores that have a leading axis of seeds."""
     return tuple(
         Measurement(title, name, np.asarray(getattr(scores, field)), unit, better, seeds)
-        for field, title, unit, better in TABLE
+        for title, field, unit, better in ROWS
     )
 
 
