@@ -21,6 +21,7 @@ QUICKLY_COMPILED = (
     "tests/experiments/test_continual_experiment.py",
     "tests/experiments/test_distillation_experiments.py",
     "tests/experiments/test_sparsity_experiment.py",
+    "tests/experiments/test_trained_depths_experiment.py",
     "tests/nets/test_chain_and_boxes.py",
     "tests/systems/continual/test_continual_evaluation.py",
     "tests/systems/continual/test_methods.py",
