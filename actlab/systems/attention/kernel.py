@@ -81,8 +81,8 @@ def _backward(block: int, residuals: Any, cotangent: Array) -> tuple:
         more, dscores = pull(dot(dout, _slice(v, at.group, at.column, block).T))
         dgate = jax.tree.map(jnp.add, dgate, more)
         dq = _add(dq, dot(dscores, _slice(k, at.group, at.column, block)), at.head, at.row)
-        dk_t = _add_columns(dk_t, dot(_slice(q, at.head, at.row, block).T, dscores), at.group, at.column)
-        dv_t = _add_columns(dv_t, dot(dout.T, weights), at.group, at.column)
+        dk_t = _add(dk_t, dot(_slice(q, at.head, at.row, block).T, dscores), at.group, column=at.column)
+        dv_t = _add(dv_t, dot(dout.T, weights), at.group, column=at.column)
         return dgate, dq, dk_t, dv_t
 
     # Keys and values are summed transposed: a product whose narrow factor is the transposed one is faster.
@@ -127,13 +127,8 @@ def _slice(x: Array, first: Array, start: Array, block: int) -> Array:
     return jax.lax.dynamic_slice(x, (first, start, jnp.zeros_like(start)), (1, block, x.shape[-1]))[0]
 
 
-def _add(x: Array, block: Array, first: Array, start: Array) -> Array:
-    old = _slice(x, first, start, block.shape[0])
-    return jax.lax.dynamic_update_slice(x, (old + block)[None], (first, start, jnp.zeros_like(start)))
-
-
-def _add_columns(x: Array, block: Array, first: Array, start: Array) -> Array:
-    place = (first, jnp.zeros_like(start), start)
+def _add(x: Array, block: Array, first: Array, row: Any = 0, column: Any = 0) -> Array:
+    place = (first, *(jnp.asarray(at, first.dtype) for at in (row, column)))
     old = jax.lax.dynamic_slice(x, place, (1, *block.shape))
     return jax.lax.dynamic_update_slice(x, old + block[None], place)
 

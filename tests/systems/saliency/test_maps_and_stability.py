@@ -113,9 +113,14 @@ def test_a_linear_score_is_told_faithfully():
 
 @pytest.mark.parametrize("how", ["infidelity", "infidelity_at", "sensitivity_max", "sensitivity_at"])
 def test_measures_over_no_samples_are_refused(how):
-    score = lambda x: jnp.sum(x**2, axis=1)  # noqa: E731
     x, key, none = jnp.ones((2, 3)), jax.random.key(0), jnp.zeros((0, 2, 3))
-    explain = lambda x: gradient(score, x)  # noqa: E731
+
+    def score(x):
+        return jnp.sum(x**2, axis=1)
+
+    def explain(x):
+        return gradient(score, x)
+
     measure = {
         "infidelity": lambda: infidelity(score, x, explain(x), key, samples=0),
         "infidelity_at": lambda: infidelity_at(score, x, explain(x), none),
