@@ -12,8 +12,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-PAIRS = 2048
-"""Entries up to which comparing all pairs, which a CPU does eight at a time, is faster than its sort."""
+from actlab.systems.saliency.sorting_network import LANES, sort_rows
+
+SHORT = 2048
+"""Entries up to which comparisons in an order fixed beforehand, many at a time, are faster on a CPU than its sort."""
 
 
 def gini(maps: Float[Array, "batch *shape"]) -> Float[Array, " batch"]:
@@ -29,7 +31,11 @@ def gini(maps: Float[Array, "batch *shape"]) -> Float[Array, " batch"]:
 @jax.custom_jvp
 def _differences(sizes: Float[Array, "batch entries"]) -> Float[Array, " batch"]:
     """The sum of |a - b| over all pairs of a row."""
-    return _faster(sizes, _differences_by_pairs, _differences_by_sorting)
+    # Numbers that are not negative are ordered as their bits are, and integers are sorted much faster.
+    bits, n = _bits(sizes), sizes.shape[1]
+    ordered = _faster(bits, sort_rows, _sort_rows) if len(bits) >= LANES // 2 else _sort_rows(bits)
+    ordered = jax.lax.bitcast_convert_type(ordered, sizes.dtype)
+    return jnp.sum(ordered * (2 * jnp.arange(1, n + 1, dtype=sizes.dtype)[None] - n - 1), axis=1)
 
 
 @_differences.defjvp
@@ -39,26 +45,8 @@ def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     return _differences(sizes), jnp.sum(above.astype(sizes.dtype) * tangent, axis=1)
 
 
-def _differences_by_sorting(sizes: Float[Array, "batch entries"]) -> Float[Array, " batch"]:
-    # Numbers that are not negative are ordered as their bits are, and integers are sorted much faster.
-    ordered = jax.lax.bitcast_convert_type(jax.lax.sort(_bits(sizes), dimension=1, is_stable=False), sizes.dtype)
-    n = sizes.shape[1]
-    return jnp.sum(ordered * (2 * jnp.arange(1, n + 1, dtype=sizes.dtype)[None] - n - 1), axis=1)
-
-
-def _differences_by_pairs(sizes: Float[Array, "batch entries"]) -> Float[Array, " batch"]:
-    """Each entry with the one so many places further on, around: half the shifts meet every pair."""
-    n, twice = sizes.shape[1], jnp.concatenate([sizes, sizes], axis=1)
-
-    def shifted(shift: Any) -> Array:
-        return jnp.abs(sizes - jax.lax.dynamic_slice_in_dim(twice, shift, n, axis=1))
-
-    def one_more(shift: Any, total: Array) -> Array:
-        return total + shifted(shift)
-
-    # n / 2 places further on each pair is met twice.
-    opposite = shifted(n // 2) / 2 if n % 2 == 0 else jnp.zeros_like(sizes)
-    return jnp.sum(jax.lax.fori_loop(1, (n + 1) // 2, one_more, opposite, unroll=7), axis=1)
+def _sort_rows(rows: Int[Array, "rows entries"]) -> Int[Array, "rows entries"]:
+    return jax.lax.sort(rows, dimension=1, is_stable=False)
 
 
 def places(values: Float[Array, "batch entries"]) -> Int[Array, "batch entries"]:
@@ -86,11 +74,11 @@ def _places_by_counting(values: Float[Array, "batch entries"]) -> Int[Array, "ba
     return jax.lax.fori_loop(1, n, one_more, jnp.zeros(values.shape, jnp.argsort(values[:0], axis=1).dtype), unroll=7)
 
 
-def _faster(values: Array, by_pairs: Callable[[Array], Array], by_sorting: Callable[[Array], Array]) -> Array:
-    """What both give of the rows: by comparing all pairs where that is faster, on a CPU and of short rows."""
-    if values.shape[1] > PAIRS:
+def _faster(values: Array, by_comparing: Callable[[Array], Array], by_sorting: Callable[[Array], Array]) -> Array:
+    """What both give of the rows: by comparisons fixed beforehand where that is faster, on a CPU and of short rows."""
+    if values.shape[1] > SHORT:
         return by_sorting(values)
-    return jax.lax.platform_dependent(values, cpu=by_pairs, default=by_sorting)
+    return jax.lax.platform_dependent(values, cpu=by_comparing, default=by_sorting)
 
 
 def _bits(values: Float[Array, "batch entries"]) -> Int[Array, "batch entries"]:

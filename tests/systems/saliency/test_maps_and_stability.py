@@ -30,6 +30,7 @@ from actlab.systems.saliency import (
     sensitivity_max,
     zero_fraction,
 )
+from actlab.systems.saliency.sorting_network import sort_rows
 
 
 def test_sparsity_by_the_definitions():
@@ -47,25 +48,38 @@ def _mean_difference(values):
 
 
 @pytest.mark.parametrize("n", [1, 2, 7, 50])
-def test_all_pairs_and_sorting_agree_with_numpy(n):
+def test_places_by_counting_and_by_sorting_are_numpys(n):
     rng = np.random.default_rng(n)
     values = np.round(rng.normal(size=(6, n)), 1)
     values[values == 0.1] = -0.0
     for special in (np.nan, np.inf, -np.inf):
         values[rng.random(values.shape) < 0.1] = special
     want = np.argsort(np.argsort(-values, axis=1, kind="stable"), axis=1, kind="stable")
-    sizes = np.abs(rng.normal(size=(6, n)))
     for places in (maps._places_by_counting, maps._places_by_sorting):
         np.testing.assert_array_equal(jax.jit(places)(jnp.asarray(values, jnp.float32)), want)
-    for differences in (maps._differences_by_pairs, maps._differences_by_sorting):
-        found = jax.jit(differences)(jnp.asarray(sizes, jnp.float32))
-        np.testing.assert_allclose(found, np.abs(sizes[:, :, None] - sizes[:, None]).sum((1, 2)) / 2, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("count", "n"), [(3, 7), (16, 1), (16, 50), (33, 64), (70, 300)])
+def test_gini_is_half_the_relative_mean_difference_however_rows_are_sorted(count, n):
+    values = np.random.default_rng(n).normal(size=(count, n))
+    values[0, : n // 2] = values[0, n // 2 : n // 2 * 2]  # ties
+    found = jax.jit(gini)(jnp.asarray(values, jnp.float32))
+    np.testing.assert_allclose(found, [_mean_difference(row) for row in np.abs(values)], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("count", "n"), [(1, 1), (5, 2), (32, 17), (65, 256)])
+def test_the_network_sorts(count, n):
+    """A network that sorts rows of zeros and ones sorts every row (Knuth, The Art 5.3.4, theorem Z)."""
+    rng = np.random.default_rng(n)
+    for rows in (rng.integers(0, 2**31 - 1, (count, n)), rng.integers(0, 2, (count, n))):
+        np.testing.assert_array_equal(jax.jit(sort_rows)(jnp.asarray(rows, jnp.int32)), np.sort(rows, axis=1))
 
 
 def test_the_gradient_of_the_gini_index():
     row = jnp.asarray(np.random.default_rng(0).normal(size=9), jnp.float32)
     jax.test_util.check_grads(lambda v: gini(jnp.asarray(v)[None])[0], (row,), 1, rtol=2e-2, eps=1e-3)
-    chex.assert_shape(jax.vmap(gini)(jnp.ones((3, 2, 4))), (3, 2))
+    for batch in (2, 16):
+        chex.assert_shape(jax.vmap(gini)(jnp.ones((3, batch, 4))), (3, batch))
 
 
 def test_rank_correlation_is_scipys():
