@@ -42,6 +42,7 @@ class Config:
         learning_rates: to choose from on the validation nodes; the recipe's where empty.
         decays: likewise, of the weights of the first and hidden layers.
         rates: likewise, of dropout.
+        loops: likewise, weights of a node's link to itself.
         tuning_seeds: of each choice.
         seeds: that are reported, from 0.
         mapping: "vmap": all seeds at each step; "map": in turn, in one program as well, faster for deep nets on a CPU;
@@ -57,6 +58,7 @@ class Config:
     learning_rates: tuple[Annotated[float, Field(gt=0)], ...] = ()
     decays: tuple[Annotated[float, Field(ge=0)], ...] = ()
     rates: tuple[Annotated[float, Field(ge=0, lt=1)], ...] = ()
+    loops: tuple[Annotated[float, Field(gt=0)], ...] = ()
     tuning_seeds: Annotated[int, Field(ge=1)] = 2
     seeds: Annotated[int, Field(ge=1, le=1000)] = 10
     mapping: Mapping = "vmap"
@@ -101,11 +103,14 @@ def _train(
 def _chosen(problem: Problem, config: Config, out: Path | None, report: Callable[[str], None]) -> Recipe:
     base = config.recipe
     grid = itertools.product(
-        config.learning_rates or (base.learning_rate,), config.decays or (None,), config.rates or (base.rate,)
+        config.learning_rates or (base.learning_rate,),
+        config.decays or (None,),
+        config.rates or (base.rate,),
+        config.loops or (base.loop,),
     )
     recipes = []
-    for learning_rate, decay, rate in grid:
-        recipe = replace(base, learning_rate=learning_rate, rate=rate)
+    for learning_rate, decay, rate, loop in grid:
+        recipe = replace(base, learning_rate=learning_rate, rate=rate, loop=loop)
         recipes.append(recipe if decay is None else replace(recipe, decay=decay, decay_first=decay))
     if len(recipes) == 1:
         return recipes[0]
@@ -115,5 +120,6 @@ def _chosen(problem: Problem, config: Config, out: Path | None, report: Callable
         trained = _train(problem, config, recipe, seeds, out and out / "tuning" / str(i), lambda text: None)
         means.append(float(np.mean(np.asarray(trained.val))))
         described = f"learning rate {recipe.learning_rate:g}, decay {recipe.decay:g}, dropout {recipe.rate:g}"
+        described += f", self-loops {recipe.loop:g}"
         report(f"{described}: validation accuracy {means[-1]:.2%}")
     return recipes[int(np.argmax(means))]

@@ -112,7 +112,7 @@ def _by_depth(
 
 
 def _measured(problem: Problem, recipe: Recipe, trained: Trained) -> Array:
-    operator = operator_for(recipe.kind, problem.graph)
+    operator = operator_for(recipe.kind, problem.graph, recipe.loop)
 
     @jax.jit
     def measured(problem: Problem, operator: Any, test: Array, params: Any, rest: Any) -> Array:

@@ -67,17 +67,26 @@ class Graph:
         """Links of each node that are not dropped."""
         return self.adjacency.sum_rows(self.adjacency.values)
 
-    def with_loops(self) -> Sparse:
-        """A + I."""
+    def with_loops(self, loop: float = 1.0) -> Sparse:
+        """A + loop I."""
         values = self.adjacency.values
-        return self.loops.with_values(jnp.concatenate([values, jnp.ones(self.nodes, values.dtype)])[self.order])
+        return self.loops.with_values(jnp.concatenate([values, jnp.full(self.nodes, loop, values.dtype)])[self.order])
 
-    def normalized(self) -> Sparse:
-        """D^-1/2 (A + I) D^-1/2, D the degrees with the self-loop: eigenvalues in (-1, 1].
+    def normalized(self, loop: float = 1.0) -> Sparse:
+        """D^-1/2 (A + loop I) D^-1/2, D the degrees with the self-loop: eigenvalues in (-1, 1].
 
-        Source: Kipf & Welling 2017, arXiv:1609.02907, eq. 2.
+        Args:
+            loop: a node's own weight beside the 1 of each neighbour; the larger, the less a layer smooths.
+
+        Raises:
+            GraphError: loop is not positive: an isolated node would have no weight at all.
+
+        Source: Kipf & Welling 2017, arXiv:1609.02907, eq. 2; loop is the lambda of section 7.2.
         """
-        loops, scale = self.with_loops(), jax.lax.rsqrt(self.degrees() + 1)
+        if not loop > 0:
+            raise GraphError(f"normalized: loop = {loop} must be positive")
+        scale = jax.lax.rsqrt(self.degrees() + loop)
+        loops = self.with_loops(loop)
         return loops.with_values(loops.values * loops.at_rows(scale) * scale[loops.columns])
 
     def walk(self) -> Sparse:

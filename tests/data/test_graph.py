@@ -24,8 +24,9 @@ def dense_adjacency(links: np.ndarray, nodes: int) -> np.ndarray:
 
 @jax.jit
 def dense_operators(graph: Graph) -> tuple[jax.Array, ...]:
-    adjacency, normalized, walk = (m.dense() for m in (graph.adjacency, graph.normalized(), graph.walk()))
-    return adjacency, graph.degrees(), normalized, walk, graph.stationary()
+    operators = graph.adjacency, graph.normalized(), graph.normalized(2.5), graph.walk()
+    adjacency, normalized, lazier, walk = (m.dense() for m in operators)
+    return adjacency, graph.degrees(), normalized, lazier, walk, graph.stationary()
 
 
 @settings(max_examples=30, deadline=None)
@@ -37,10 +38,11 @@ def test_operators_are_the_dense_formulas(nodes: int, seed: int) -> None:
     graph, a = replace(Graph.from_links(links, 7).padded(7, 42), count=0), dense_adjacency(links, 7)
     loops = a + np.eye(7)
     d = loops.sum(1)
-    adjacency, degrees, normalized, walk, stationary = (np.asarray(found) for found in dense_operators(graph))
+    adjacency, degrees, normalized, lazier, walk, stationary = (np.asarray(found) for found in dense_operators(graph))
     np.testing.assert_array_equal(adjacency, a)
     np.testing.assert_array_equal(degrees, a.sum(1))
     np.testing.assert_allclose(normalized, loops / np.sqrt(np.outer(d, d)), atol=1e-6)
+    np.testing.assert_allclose(lazier, (a + 2.5 * np.eye(7)) / np.sqrt(np.outer(d + 1.5, d + 1.5)), atol=1e-6)
     np.testing.assert_allclose(walk, loops / d[:, None], atol=1e-6)
     np.testing.assert_allclose(stationary @ walk, stationary, atol=1e-6)
 
@@ -67,6 +69,8 @@ def test_padding_changes_nothing() -> None:
     products = jax.jit(lambda graph, x: [make(graph) @ x for make in (Graph.normalized, Graph.walk, Graph.with_loops)])
     for larger, exact in zip(products(padded, more), products(graph, x), strict=True):
         np.testing.assert_allclose(larger[:6], exact, atol=1e-6)
+    with pytest.raises(GraphError, match="loop = 0.0 must be positive"):
+        graph.normalized(0.0)
     with pytest.raises(GraphError, match="nodes = 3"):
         graph.padded(3, 20)
     with pytest.raises(GraphError, match="entries = 2"):

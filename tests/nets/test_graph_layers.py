@@ -137,6 +137,8 @@ def test_dropout_keeps_the_mean_and_refuses_bad_rates() -> None:
 def test_bad_nets_are_refused() -> None:
     with pytest.raises(ValueError, match="depth"):
         net("gcn", depth=1)
+    with pytest.raises(ValueError, match="layers of kind gat weigh no loops"):
+        operator_for("gat", GRAPH, 2.0)
     with pytest.raises(ValueError, match="heads"):
         GraphAttention(3, 5, heads=2, rngs=nnx.Rngs(0))
     assert al.leaky_relu.facts.slope is not None

@@ -20,15 +20,23 @@ from actlab.nets.nonlinearity import Nonlinearity
 Kind = Literal["gcn", "gat", "gatv2", "gin", "gcnii"]
 
 
-def operator_for(kind: Kind, graph: Graph) -> Sparse:
-    """The matrix that layers of this kind take: normalized, with loops for attention, plain for GIN."""
-    return {
-        "gcn": graph.normalized,
-        "gcnii": graph.normalized,
-        "gat": graph.with_loops,
-        "gatv2": graph.with_loops,
-        "gin": lambda: graph.adjacency,
-    }[kind]()
+def operator_for(kind: Kind, graph: Graph, loop: float = 1.0) -> Sparse:
+    """The matrix that layers of this kind take: normalized, with loops for attention, plain for GIN.
+
+    Args:
+        kind: of the layers.
+        graph: of the nodes.
+        loop: weight of the self-loops, of "gcn" and "gcnii"; see `Graph.normalized`.
+
+    Raises:
+        ValueError: a weight for layers that have none.
+        GraphError: a weight that is not positive.
+    """
+    if kind in ("gcn", "gcnii"):
+        return graph.normalized(loop)
+    if loop != 1:
+        raise ValueError(f'operator_for: loop = {loop} is for "gcn" and "gcnii"; layers of kind {kind} weigh no loops')
+    return graph.adjacency if kind == "gin" else graph.with_loops()
 
 
 class GraphNet(nnx.Module):

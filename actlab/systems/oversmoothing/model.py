@@ -46,6 +46,7 @@ class Recipe:
         decay_first: of the first layer's.
         decay_last: of the last layer's.
         drop_links: DropEdge's rate.
+        loop: weight of a node's link to itself (of "gcn" and "gcnii"): the larger, the less a layer smooths.
         epochs: at most.
         patience: epochs without a lower validation loss before the end.
         alpha: of "gcnii".
@@ -65,6 +66,7 @@ class Recipe:
     decay_first: float = 5e-4
     decay_last: float = 0.0
     drop_links: float = 0.0
+    loop: float = 1.0
     epochs: int = 200
     patience: int = 200
     alpha: float = 0.1
@@ -152,7 +154,7 @@ def build(problem: Problem, activation: Any, recipe: Recipe, key: Any) -> GraphN
         **options,
     )
     if recipe.start == "critical":
-        set_critical(start_key, net, operator_for(recipe.kind, problem.graph), problem.x)
+        set_critical(start_key, net, operator_for(recipe.kind, problem.graph, recipe.loop), problem.x)
     return net
 
 
@@ -188,7 +190,7 @@ def train(
     optimizer = optax.adam(recipe.learning_rate)
 
     # The data and the operator are arguments: as constants XLA would fold what is computed from them, slowly.
-    clean = operator_for(recipe.kind, problem.graph)
+    clean = operator_for(recipe.kind, problem.graph, recipe.loop)
 
     def begin(key: Any, problem: Problem) -> tuple[Progress, Any, Any]:
         build_key, epoch_key = jax.random.split(key)
@@ -259,7 +261,8 @@ def _advance(
         link_key, drop_key = jax.random.split(jax.random.fold_in(state.key, state.epoch))
         operator = clean
         if recipe.drop_links:
-            operator = operator_for(recipe.kind, problem.graph.drop_links(link_key, recipe.drop_links))
+            links = problem.graph.drop_links(link_key, recipe.drop_links)
+            operator = operator_for(recipe.kind, links, recipe.loop)
 
         def loss(params: Any) -> Array:
             logits = nnx.merge(graphdef, params, rest)(operator, problem.x, drop_key)

@@ -67,7 +67,7 @@ def by_depth(
 
     @jax.jit
     def measured(problem: Problem, keys: Array) -> Array:
-        operator = operator_for(recipe.kind, problem.graph)
+        operator = operator_for(recipe.kind, problem.graph, recipe.loop)
 
         def one(key: Array) -> Array:
             states = build(problem, activation, recipe, key).states(operator, problem.x)[layers]
