@@ -40,6 +40,7 @@ class Config:
         activation: of the net.
         recipe: of net and training.
         learning_rates: to choose from on the validation nodes; the recipe's where empty.
+        inner_learning_rates: likewise, of the hidden layers.
         decays: likewise, of the weights of the first and hidden layers.
         rates: likewise, of dropout.
         loops: likewise, weights of a node's link to itself.
@@ -56,6 +57,7 @@ class Config:
     activation: str = "relu"
     recipe: Recipe = field(default_factory=Recipe)
     learning_rates: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    inner_learning_rates: tuple[Annotated[float, Field(ge=0)], ...] = ()
     decays: tuple[Annotated[float, Field(ge=0)], ...] = ()
     rates: tuple[Annotated[float, Field(ge=0, lt=1)], ...] = ()
     loops: tuple[Annotated[float, Field(gt=0)], ...] = ()
@@ -104,13 +106,14 @@ def _chosen(problem: Problem, config: Config, out: Path | None, report: Callable
     base = config.recipe
     grid = itertools.product(
         config.learning_rates or (base.learning_rate,),
+        config.inner_learning_rates or (base.inner_learning_rate,),
         config.decays or (None,),
         config.rates or (base.rate,),
         config.loops or (base.loop,),
     )
     recipes = []
-    for learning_rate, decay, rate, loop in grid:
-        recipe = replace(base, learning_rate=learning_rate, rate=rate, loop=loop)
+    for learning_rate, inner, decay, rate, loop in grid:
+        recipe = replace(base, learning_rate=learning_rate, inner_learning_rate=inner, rate=rate, loop=loop)
         recipes.append(recipe if decay is None else replace(recipe, decay=decay, decay_first=decay))
     if len(recipes) == 1:
         return recipes[0]
@@ -119,7 +122,7 @@ def _chosen(problem: Problem, config: Config, out: Path | None, report: Callable
     for i, recipe in enumerate(recipes):
         trained = _train(problem, config, recipe, seeds, out and out / "tuning" / str(i), lambda text: None)
         means.append(float(np.mean(np.asarray(trained.val))))
-        described = f"learning rate {recipe.learning_rate:g}, decay {recipe.decay:g}, dropout {recipe.rate:g}"
-        described += f", self-loops {recipe.loop:g}"
-        report(f"{described}: validation accuracy {means[-1]:.2%}")
+        inner = "" if recipe.inner_learning_rate is None else f" (hidden layers {recipe.inner_learning_rate:g})"
+        described = f"learning rate {recipe.learning_rate:g}{inner}, decay {recipe.decay:g}, dropout {recipe.rate:g}"
+        report(f"{described}, self-loops {recipe.loop:g}: validation accuracy {means[-1]:.2%}")
     return recipes[int(np.argmax(means))]

@@ -42,6 +42,7 @@ class Recipe:
         rate: of dropout, before every layer.
         inner_rate: of dropout before the hidden layers, if another.
         learning_rate: Adam's.
+        inner_learning_rate: of the hidden layers, if another.
         decay: of the hidden layers' weights, in the loss.
         decay_first: of the first layer's.
         decay_last: of the last layer's.
@@ -62,6 +63,7 @@ class Recipe:
     rate: float = 0.5
     inner_rate: float | None = None
     learning_rate: float = 0.01
+    inner_learning_rate: float | None = None
     decay: float = 5e-4
     decay_first: float = 5e-4
     decay_last: float = 0.0
@@ -187,7 +189,7 @@ def train(
     Raises:
         RunFolderError, CheckpointError, Preempted: as of `actlab.training.in_chunks`, where there is a folder.
     """
-    optimizer = optax.adam(recipe.learning_rate)
+    optimizer = _optimizer(recipe)
 
     # The data and the operator are arguments: as constants XLA would fold what is computed from them, slowly.
     clean = operator_for(recipe.kind, problem.graph, recipe.loop)
@@ -239,6 +241,18 @@ def train(
         most=recipe.epochs,
     )
     return Trained(state.test, state.val, state.epoch, state.best, rest, graphdef)
+
+
+def _optimizer(recipe: Recipe) -> optax.GradientTransformation:
+    """Adam, whose steps of the hidden layers may have a size of their own."""
+    if recipe.inner_learning_rate is None:
+        return optax.adam(recipe.learning_rate)
+    rates = {"hidden": recipe.inner_learning_rate, "ends": recipe.learning_rate}
+
+    def which(params: Any) -> Any:
+        return jax.tree.map_with_path(lambda path, _: "hidden" if path[0].key == "hidden" else "ends", params)
+
+    return optax.partition({name: optax.adam(rate) for name, rate in rates.items()}, which)
 
 
 def _active(state: Progress, recipe: Recipe) -> Any:

@@ -1,9 +1,14 @@
 """The evaluation end to end on small settings, its parts against closed forms, what it refuses; training."""
 
+from dataclasses import replace
+from typing import Any
+
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
 import actlab.activations as al
 from actlab.activations import FactError
@@ -21,6 +26,7 @@ from actlab.systems.oversmoothing import (
     train,
 )
 from actlab.systems.oversmoothing.evaluation import Settings, evaluate
+from actlab.systems.oversmoothing.model import build
 
 TINY = Settings(digits=200, law_layers=6, random=Setting(layers=12), depths=(1, 4), width=8)
 PATH = Graph.from_links(np.array([[0, 1], [1, 2]]), 3)
@@ -86,3 +92,20 @@ def test_training_learns_and_seeds_in_turn_are_seeds_at_once() -> None:
         np.testing.assert_allclose(at_once.test, other.test, atol=0.06)
     np.testing.assert_array_equal(at_once.epochs, [40] * 3)
     assert float(np.mean(at_once.test)) > 0.8
+
+
+def test_hidden_layers_step_at_a_rate_of_their_own() -> None:
+    problem, keys = Problem.of(karate_club()), jax.random.split(jax.random.key(0), 2)
+    recipe = Recipe(width=8, depth=4, epochs=10, rate=0.0, loop=2.0)
+    one, same, held = (
+        train(problem, "relu", replace(recipe, inner_learning_rate=rate), keys, chunk=10)
+        for rate in (None, recipe.learning_rate, 0.0)
+    )
+    chex.assert_trees_all_close(one.params, same.params, rtol=1e-5)
+
+    def start(key: Any) -> Any:
+        return nnx.state(build(problem, "relu", recipe, jax.random.split(key)[0]), nnx.Param)
+
+    starts = jax.vmap(start)(keys)
+    chex.assert_trees_all_close(held.params["hidden"], starts["hidden"], rtol=1e-6)
+    assert float(jnp.abs(held.params["first"]["kernel"][...] - starts["first"]["kernel"][...]).min()) > 1e-4
