@@ -12,10 +12,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from actlab.systems.saliency.sorting_network import LANES, sort_rows
+from actlab.systems.saliency.sorting_network import LANES, rank_rows, sort_rows
 
 SHORT = 2048
-"""Entries up to which comparisons in an order fixed beforehand, many at a time, are faster on a CPU than its sort."""
+"""Entries up to which a sorting network, many rows side by side, is used on a CPU in place of its sort."""
 
 
 def gini(maps: Float[Array, "batch *shape"]) -> Float[Array, " batch"]:
@@ -51,7 +51,7 @@ def _sort_rows(rows: Int[Array, "rows entries"]) -> Int[Array, "rows entries"]:
 
 def places(values: Float[Array, "batch entries"]) -> Int[Array, "batch entries"]:
     """Each entry's place in descending order, from 0; of equal ones the first comes first, NaN last."""
-    return _faster(values, _places_by_counting, _places_by_sorting)
+    return _faster(values, _places_by_network, _places_by_sorting)
 
 
 def _places_by_sorting(values: Float[Array, "batch entries"]) -> Int[Array, "batch entries"]:
@@ -60,25 +60,19 @@ def _places_by_sorting(values: Float[Array, "batch entries"]) -> Int[Array, "bat
     return jnp.put_along_axis(jnp.zeros_like(order), order, ranks, axis=1, inplace=False)
 
 
-def _places_by_counting(values: Float[Array, "batch entries"]) -> Int[Array, "batch entries"]:
-    """Counts the entries before each one: larger ones, and equal ones of a smaller index."""
+def _places_by_network(values: Float[Array, "batch entries"]) -> Int[Array, "batch entries"]:
     bits = _bits(jnp.where(values == 0, 0, values))  # no minus zero
-    largest, smallest = jnp.iinfo(bits.dtype).max, jnp.iinfo(bits.dtype).min
-    keys = jnp.where(jnp.isnan(values), smallest, jnp.where(bits < 0, bits ^ largest, bits))
-    # Around the end the index is smaller: an equal key counts there.
-    n, twice = values.shape[1], jnp.concatenate([keys, keys + 1], axis=1)
-
-    def one_more(shift: Any, count: Array) -> Array:
-        return count + (jax.lax.dynamic_slice_in_dim(twice, shift, n, axis=1) > keys)
-
-    return jax.lax.fori_loop(1, n, one_more, jnp.zeros(values.shape, jnp.argsort(values[:0], axis=1).dtype), unroll=7)
+    largest = jnp.iinfo(bits.dtype).max
+    descending = jnp.where(bits < 0, bits, bits ^ largest)  # as unsigned integers
+    ranks = rank_rows(jnp.where(jnp.isnan(values), -1, descending))
+    return ranks.astype(jnp.argsort(values[:0], axis=1).dtype)
 
 
-def _faster(values: Array, by_comparing: Callable[[Array], Array], by_sorting: Callable[[Array], Array]) -> Array:
-    """What both give of the rows: by comparisons fixed beforehand where that is faster, on a CPU and of short rows."""
+def _faster(values: Array, by_network: Callable[[Array], Array], by_sorting: Callable[[Array], Array]) -> Array:
+    """What both give of the rows: by a network where that is faster, on a CPU and of short rows."""
     if values.shape[1] > SHORT:
         return by_sorting(values)
-    return jax.lax.platform_dependent(values, cpu=by_comparing, default=by_sorting)
+    return jax.lax.platform_dependent(values, cpu=by_network, default=by_sorting)
 
 
 def _bits(values: Float[Array, "batch entries"]) -> Int[Array, "batch entries"]:

@@ -47,16 +47,26 @@ def _mean_difference(values):
     return np.abs(values[:, None] - values[None]).mean() / (2 * values.mean())
 
 
-@pytest.mark.parametrize("n", [1, 2, 7, 50])
-def test_places_by_counting_and_by_sorting_are_numpys(n):
+@pytest.mark.parametrize(("count", "n"), [(6, 1), (6, 2), (6, 50), (40, 300)])
+def test_places_by_network_and_by_sorting_are_numpys(count, n):
+    values, want = _values_and_places(count, n)
+    for places in (maps._places_by_network, maps._places_by_sorting):
+        np.testing.assert_array_equal(jax.jit(places)(jnp.asarray(values, jnp.float32)), want)
+
+
+def test_places_of_float64_are_numpys(float64):
+    values, want = _values_and_places(6, 50)
+    np.testing.assert_array_equal(jax.jit(maps._places_by_network)(jnp.asarray(values * (1 + 1e-12))), want)
+
+
+def _values_and_places(count, n):
+    """Values with ties, both zeros and what is not finite; numpy's places."""
     rng = np.random.default_rng(n)
-    values = np.round(rng.normal(size=(6, n)), 1)
+    values = np.round(rng.normal(size=(count, n)), 1)
     values[values == 0.1] = -0.0
     for special in (np.nan, np.inf, -np.inf):
         values[rng.random(values.shape) < 0.1] = special
-    want = np.argsort(np.argsort(-values, axis=1, kind="stable"), axis=1, kind="stable")
-    for places in (maps._places_by_counting, maps._places_by_sorting):
-        np.testing.assert_array_equal(jax.jit(places)(jnp.asarray(values, jnp.float32)), want)
+    return values, np.argsort(np.argsort(-values, axis=1, kind="stable"), axis=1, kind="stable")
 
 
 @pytest.mark.parametrize(("count", "n"), [(3, 7), (16, 1), (16, 50), (33, 64), (70, 300)])
