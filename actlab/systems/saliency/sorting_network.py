@@ -13,7 +13,7 @@ LANES = 32
 
 
 def sort_rows(rows: Int[Array, "rows entries"]) -> Int[Array, "rows entries"]:
-    """Each row of integers that are not negative, ascending.
+    """Each row, ascending.
 
     Bitonic: log2(n) (log2(n) + 1) / 2 stages compare entries at distances that depend on the stage alone: a stage is
     a minimum and a maximum of two halves. Rows lie along the last axis and are compared side by side.
