@@ -44,7 +44,8 @@ QUICKLY_COMPILED = (
     "tests/test_documents.py",
 )
 
-# Files about rounding, equal bits, or what users compile: compiled as users do it. All others are "tolerant".
+# Files about rounding, equal bits, what users compile, or whose time is not XLA's: compiled as users do it. All others
+# are "tolerant".
 AS_USERS_COMPILE = (
     "tests/activations/test_bounded.py",
     "tests/activations/test_horner.py",
@@ -55,6 +56,7 @@ AS_USERS_COMPILE = (
     "tests/bounds/test_rounding.py",
     "tests/faults/",
     "tests/proofs/",
+    "tests/signal/test_dual_and_kernels.py",
     "tests/systems/attention/",
     "tests/systems/spiking/test_lif.py",
     "tests/test_evaluate.py",
