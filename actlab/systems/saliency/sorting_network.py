@@ -46,8 +46,8 @@ def _ranks(columns: Int[Array, "size lanes"]) -> Int[Array, "size lanes"]:
     here = jnp.broadcast_to(jnp.arange(size, dtype=jnp.int32)[:, None], columns.shape)
     order = here
     for shift in range(0, bits, 16):
-        digit = (_at(columns, order) if shift else columns) >> shift & 0xFFFF
-        found = _sorted(digit.astype(jnp.int32) * size + here) & (size - 1)
+        digit = ((_at(columns, order) if shift else columns) >> shift).astype(jnp.int32) & 0xFFFF
+        found = _sorted(digit * size + here) & (size - 1)
         order = _at(order, found) if shift else found
     return jnp.put_along_axis(order, order, here, axis=0, inplace=False)
 

@@ -47,11 +47,17 @@ def _mean_difference(values):
     return np.abs(values[:, None] - values[None]).mean() / (2 * values.mean())
 
 
-@pytest.mark.parametrize(("count", "n"), [(6, 1), (6, 2), (6, 50), (40, 300)])
+@pytest.mark.parametrize(("count", "n"), [(6, 1), (6, 2), (6, 7), (6, 50), (40, 300)])
 def test_places_by_network_and_by_sorting_are_numpys(count, n):
     values, want = _values_and_places(count, n)
     for places in (maps._places_by_network, maps._places_by_sorting):
         np.testing.assert_array_equal(jax.jit(places)(jnp.asarray(values, jnp.float32)), want)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_places_of_half_precision_are_numpys(dtype):
+    values, want = _values_and_places(6, 50)
+    np.testing.assert_array_equal(jax.jit(maps._places_by_network)(jnp.asarray(values, dtype)), want)
 
 
 def test_places_of_float64_are_numpys(float64):
@@ -69,7 +75,7 @@ def _values_and_places(count, n):
     return values, np.argsort(np.argsort(-values, axis=1, kind="stable"), axis=1, kind="stable")
 
 
-@pytest.mark.parametrize(("count", "n"), [(3, 7), (16, 1), (16, 50), (33, 64), (70, 300)])
+@pytest.mark.parametrize(("count", "n"), [(3, 7), (6, 1), (6, 2), (6, 50), (16, 1), (16, 50), (33, 64), (70, 300)])
 def test_gini_is_half_the_relative_mean_difference_however_rows_are_sorted(count, n):
     values = np.random.default_rng(n).normal(size=(count, n))
     values[0, : n // 2] = values[0, n // 2 : n // 2 * 2]  # ties
