@@ -122,7 +122,7 @@ def _chosen(problem: Problem, config: Config, out: Path | None, report: Callable
     for i, recipe in enumerate(recipes):
         trained = _train(problem, config, recipe, seeds, out and out / "tuning" / str(i), lambda text: None)
         means.append(float(np.mean(np.asarray(trained.val))))
-        inner = "" if recipe.inner_learning_rate is None else f" (hidden layers {recipe.inner_learning_rate:g})"
-        described = f"learning rate {recipe.learning_rate:g}{inner}, decay {recipe.decay:g}, dropout {recipe.rate:g}"
+        hidden = "" if recipe.inner_learning_rate is None else f" (hidden layers {recipe.inner_learning_rate:g})"
+        described = f"learning rate {recipe.learning_rate:g}{hidden}, decay {recipe.decay:g}, dropout {recipe.rate:g}"
         report(f"{described}, self-loops {recipe.loop:g}: validation accuracy {means[-1]:.2%}")
     return recipes[int(np.argmax(means))]

@@ -33,7 +33,7 @@ def _differences(sizes: Float[Array, "batch entries"]) -> Float[Array, " batch"]
     """The sum of |a - b| over all pairs of a row."""
     # Numbers that are not negative are ordered as their bits are, and integers are sorted much faster.
     bits, n = _bits(sizes), sizes.shape[1]
-    ordered = _faster(bits, sort_rows, _sort_rows) if len(bits) >= LANES // 2 else _sort_rows(bits)
+    ordered = _faster(bits, sort_rows, _sort_by_xla) if len(bits) >= LANES // 2 else _sort_by_xla(bits)
     ordered = jax.lax.bitcast_convert_type(ordered, sizes.dtype)
     return jnp.sum(ordered * (2 * jnp.arange(1, n + 1, dtype=sizes.dtype)[None] - n - 1), axis=1)
 
@@ -45,7 +45,7 @@ def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     return _differences(sizes), jnp.sum(above.astype(sizes.dtype) * tangent, axis=1)
 
 
-def _sort_rows(rows: Int[Array, "rows entries"]) -> Int[Array, "rows entries"]:
+def _sort_by_xla(rows: Int[Array, "rows entries"]) -> Int[Array, "rows entries"]:
     return jax.lax.sort(rows, dimension=1, is_stable=False)
 
 
