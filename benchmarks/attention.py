@@ -100,7 +100,7 @@ def table(lengths: list[int], densities: list[float], backward: bool, repeats: i
             least[name] = min(least[name], cpu_seconds(calls[name]))
         for name, mine in least.items():
             a, b = least["einsum"], least["softmax"]
-            ratios = f"  einsum {a:.4f} ({a / mine:.1f}x)  softmax {b:.4f} ({b / mine:.1f}x)"
+            ratios = f"  einsum {a:.4f} ({a / mine:.2f}x)  softmax {b:.4f} ({b / mine:.1f}x)"
             if name not in ("einsum", "softmax"):
                 print(f"  {name:14}: {mine:.4f}{ratios if name.startswith('density') else ''}")
 

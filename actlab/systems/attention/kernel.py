@@ -1,8 +1,8 @@
 """The block kernel: attention over a list of block pairs, forward and backward, with static shapes and no capacity.
 
-The list has room for every pair of blocks and a count that is only known at run time, so `fori_loop` takes exactly as
-many trips as there are pairs to visit. A trip that is skipped would have added exact zeros in the same order: results
-and gradients are bitwise those of the full list, for finite inputs. Memory O(L d + pairs).
+The list has room for every pair of blocks; where a row of blocks begins in it is only known at run time, so `fori_loop`
+takes exactly as many trips as the row has pairs to visit. A trip that is skipped would have added exact zeros in the
+same order: results and gradients are bitwise those of the full list, for finite inputs. Memory O(L d + pairs).
 """
 
 from __future__ import annotations
@@ -22,17 +22,18 @@ dot = functools.partial(jax.lax.dot, precision=jax.lax.Precision.HIGHEST)
 
 
 class Pairs(NamedTuple):
-    """The block pairs to visit: codes (head * row_blocks + row) * column_blocks + column, ascending, and how many."""
+    """The block pairs to visit: of row r, the blocks of keys `columns[starts[r]:starts[r + 1]]`, ascending."""
 
-    codes: Int[Array, " capacity"]
-    number: Int[Array, ""]
+    columns: Int[Array, " capacity"]
+    starts: Int[Array, " rows_and_one"]
 
 
 def pairs_of(visit: Bool[Array, "heads row_blocks column_blocks"]) -> Pairs:
     """The list of the blocks to visit, in the order of heads, rows and columns."""
     flat = visit.ravel()
-    codes = jnp.nonzero(flat, size=flat.size, fill_value=0)[0]
-    return Pairs(codes.astype(jnp.int32), jnp.sum(flat, dtype=jnp.int32))
+    columns = jnp.nonzero(flat, size=flat.size, fill_value=0)[0] % visit.shape[-1]
+    numbers = jnp.sum(visit, axis=-1, dtype=jnp.int32).ravel()
+    return Pairs(columns.astype(jnp.int32), jnp.pad(jnp.cumsum(numbers, dtype=jnp.int32), (1, 0)))
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -57,13 +58,16 @@ def attend(
         pairs: the blocks to visit.
     """
 
-    def visit(n: Array, out: Array) -> Array:
-        at = _place(n, block, q, k, pairs)
-        weights, _ = _weights(gate, at, q, k, seen, block)
-        added = dot(weights, _slice(v, at.group, at.column, block))
-        return _add(out, added, at.head, at.row)
+    def visit_row(_: None, row: _Row) -> tuple[None, Array]:
+        def visit(n: Array, out: Array) -> Array:
+            column = pairs.columns[n] * block
+            weights, _ = _weights(gate, row, column, k, seen)
+            return out + dot(weights, _slice(v, row.group, column, block))
 
-    return jax.lax.fori_loop(0, pairs.number, visit, jnp.zeros((*q.shape[:2], v.shape[-1]), q.dtype))
+        return None, jax.lax.fori_loop(row.first, row.end, visit, jnp.zeros((block, v.shape[-1]), q.dtype))
+
+    out = jax.lax.scan(visit_row, None, _rows(block, q, k, pairs))[1]
+    return out.reshape(*q.shape[:2], v.shape[-1])
 
 
 def _forward(block: int, gate: Gate, q: Array, k: Array, v: Array, seen: Visibility, pairs: Pairs) -> tuple[Array, Any]:
@@ -73,52 +77,62 @@ def _forward(block: int, gate: Gate, q: Array, k: Array, v: Array, seen: Visibil
 def _backward(block: int, residuals: Any, cotangent: Array) -> tuple:
     gate, q, k, v, seen, pairs = residuals
 
-    def visit(n: Array, sums: tuple) -> tuple:
-        dgate, dq, dk_t, dv_t = sums
-        at = _place(n, block, q, k, pairs)
-        weights, pull = _weights(gate, at, q, k, seen, block)
-        dout = _slice(cotangent, at.head, at.row, block)
-        more, dscores = pull(dot(dout, _slice(v, at.group, at.column, block).T))
-        dgate = jax.tree.map(jnp.add, dgate, more)
-        dq = _add(dq, dot(dscores, _slice(k, at.group, at.column, block)), at.head, at.row)
-        dk_t = _add(dk_t, dot(_slice(q, at.head, at.row, block).T, dscores), at.group, column=at.column)
-        dv_t = _add(dv_t, dot(dout.T, weights), at.group, column=at.column)
-        return dgate, dq, dk_t, dv_t
+    def visit_row(sums: tuple, given: tuple[_Row, Array]) -> tuple[tuple, Array]:
+        row, dout = given
+
+        def visit(n: Array, sums: tuple) -> tuple:
+            dgate, dk_t, dv_t, dq = sums
+            column = pairs.columns[n] * block
+            weights, pull = _weights(gate, row, column, k, seen)
+            more, dscores = pull(dot(dout, _slice(v, row.group, column, block).T))
+            dgate = jax.tree.map(jnp.add, dgate, more)
+            dk_t = _add(dk_t, dot(row.q.T, dscores), row.group, column)
+            dv_t = _add(dv_t, dot(dout.T, weights), row.group, column)
+            return dgate, dk_t, dv_t, dq + dot(dscores, _slice(k, row.group, column, block))
+
+        *sums, dq = jax.lax.fori_loop(row.first, row.end, visit, (*sums, jnp.zeros_like(row.q)))
+        return tuple(sums), dq
 
     # Keys and values are summed transposed: a product whose narrow factor is the transposed one is faster.
-    start = jax.tree.map(jnp.zeros_like, (gate, q, k.mT, v.mT))
-    dgate, dq, dk_t, dv_t = jax.lax.fori_loop(0, pairs.number, visit, start)
-    return dgate, dq, dk_t.mT, dv_t.mT, _no_tangent(seen), _no_tangent(pairs)
+    start = jax.tree.map(jnp.zeros_like, (gate, k.mT, v.mT))
+    rows = _rows(block, q, k, pairs)
+    (dgate, dk_t, dv_t), dq = jax.lax.scan(visit_row, start, (rows, cotangent.reshape(-1, block, v.shape[-1])))
+    return dgate, dq.reshape(q.shape), dk_t.mT, dv_t.mT, _no_tangent(seen), _no_tangent(pairs)
 
 
 attend.defvjp(_forward, _backward)
 
 
-class _Place(NamedTuple):
+class _Row(NamedTuple):
+    """A block of queries, or all of them along a first axis."""
+
+    q: Array
     head: Array
     group: Array
-    row: Array
-    """The block's first query."""
-    column: Array
-    """The block's first key."""
+    start: Array
+    """Its first query's place in the sequence."""
+    first: Array
+    end: Array
+    """Its pairs in the list."""
 
 
-def _place(n: Array, block: int, q: Array, k: Array, pairs: Pairs) -> _Place:
-    rows, columns = q.shape[1] // block, k.shape[1] // block
-    head, inside = jnp.divmod(pairs.codes[n], rows * columns)
-    row, column = jnp.divmod(inside, columns)
-    return _Place(head, head // (q.shape[0] // k.shape[0]), row * block, column * block)
+def _rows(block: int, q: Array, k: Array, pairs: Pairs) -> _Row:
+    heads, queries, d = q.shape
+    head, row = jnp.divmod(jnp.arange(heads * queries // block, dtype=jnp.int32), queries // block)
+    group = head // (heads // k.shape[0])
+    return _Row(q.reshape(-1, block, d), head, group, row * block, pairs.starts[:-1], pairs.starts[1:])
 
 
-def _weights(gate: Gate, at: _Place, q: Array, k: Array, seen: Visibility, block: int) -> tuple[Array, Any]:
-    """The weights of a block and the pull-back from them to (gate, scores)."""
-    visible = seen.between(at.row + jnp.arange(block), at.column + jnp.arange(block))
+def _weights(gate: Gate, row: _Row, column: Array, k: Array, seen: Visibility) -> tuple[Array, Any]:
+    """The weights of a block of keys and the pull-back from them to (gate, scores)."""
+    block = row.q.shape[0]
+    visible = seen.between(row.start + jnp.arange(block), column + jnp.arange(block))
     if seen.keys is not None:
-        visible = visible & jax.lax.dynamic_slice(seen.keys, (at.group, at.column), (1, block))
-    scores = dot(_slice(q, at.head, at.row, block), _slice(k, at.group, at.column, block).T)
+        visible = visible & jax.lax.dynamic_slice(seen.keys, (row.group, column), (1, block))
+    scores = dot(row.q, _slice(k, row.group, column, block).T)
 
     def weigh(gate: Gate, scores: Array) -> Array:
-        return jnp.where(visible, gate.at(gate.temperature[at.head]).weight(scores), 0.0)
+        return jnp.where(visible, gate.at(gate.temperature[row.head]).weight(scores), 0.0)
 
     return jax.vjp(weigh, gate, scores)
 
@@ -127,8 +141,8 @@ def _slice(x: Array, first: Array, start: Array, block: int) -> Array:
     return jax.lax.dynamic_slice(x, (first, start, jnp.zeros_like(start)), (1, block, x.shape[-1]))[0]
 
 
-def _add(x: Array, block: Array, first: Array, row: Any = 0, column: Any = 0) -> Array:
-    place = (first, *(jnp.asarray(at, first.dtype) for at in (row, column)))
+def _add(x: Array, block: Array, first: Array, column: Array) -> Array:
+    place = (first, jnp.zeros_like(first), column)
     old = jax.lax.dynamic_slice(x, place, (1, *block.shape))
     return jax.lax.dynamic_update_slice(x, old + block[None], place)
 
