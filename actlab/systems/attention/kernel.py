@@ -90,8 +90,8 @@ def _backward(block: int, residuals: Any, cotangent: Array) -> tuple:
             dv_t = _add(dv_t, dot(dout.T, weights), row.group, column)
             return dgate, dk_t, dv_t, dq + dot(dscores, _slice(k, row.group, column, block))
 
-        *sums, dq = jax.lax.fori_loop(row.first, row.end, visit, (*sums, jnp.zeros_like(row.q)))
-        return tuple(sums), dq
+        *more, dq = jax.lax.fori_loop(row.first, row.end, visit, (*sums, jnp.zeros_like(row.q)))
+        return tuple(more), dq
 
     # Keys and values are summed transposed: a product whose narrow factor is the transposed one is faster.
     start = jax.tree.map(jnp.zeros_like, (gate, k.mT, v.mT))
