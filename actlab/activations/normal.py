@@ -77,7 +77,7 @@ def _cdf_and_density_jvp(primals: tuple, tangents: tuple) -> tuple[tuple, tuple]
 
 
 def _shifted(x: Array) -> tuple[Array, Array, Array]:
-    """a = |x| up to FAR, a + SHIFT, and the rounding error of that sum."""
+    """|x| up to FAR, that plus SHIFT, and the rounding error of the sum."""
     a = jnp.minimum(jnp.abs(x), FAR)
     total = a + SHIFT
     return a, total, jnp.minimum(a, SHIFT) - (total - jnp.maximum(a, SHIFT))
