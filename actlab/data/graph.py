@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -79,12 +80,12 @@ class Graph:
             loop: a node's own weight beside the 1 of each neighbour; the larger, the less a layer smooths.
 
         Raises:
-            GraphError: loop is not positive: an isolated node would have no weight at all.
+            GraphError: loop is not positive and finite: an isolated node, or every link, would have no weight at all.
 
         Source: Kipf & Welling 2017, arXiv:1609.02907, eq. 2; loop is the lambda of section 7.2.
         """
-        if not loop > 0:
-            raise GraphError(f"normalized: loop = {loop} must be positive")
+        if not 0 < loop < math.inf:
+            raise GraphError(f"normalized: loop = {loop} must be positive and finite")
         scale = jax.lax.rsqrt(self.degrees() + loop)
         loops = self.with_loops(loop)
         return loops.with_values(loops.values * loops.at_rows(scale) * scale[loops.columns])

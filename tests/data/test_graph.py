@@ -69,8 +69,9 @@ def test_padding_changes_nothing() -> None:
     products = jax.jit(lambda graph, x: [make(graph) @ x for make in (Graph.normalized, Graph.walk, Graph.with_loops)])
     for larger, exact in zip(products(padded, more), products(graph, x), strict=True):
         np.testing.assert_allclose(larger[:6], exact, atol=1e-6)
-    with pytest.raises(GraphError, match="loop = 0.0 must be positive"):
-        graph.normalized(0.0)
+    for loop in (0.0, float("inf")):
+        with pytest.raises(GraphError, match=f"loop = {loop} must be positive and finite"):
+            graph.normalized(loop)
     with pytest.raises(GraphError, match="nodes = 3"):
         graph.padded(3, 20)
     with pytest.raises(GraphError, match="entries = 2"):

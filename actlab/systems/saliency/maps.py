@@ -5,6 +5,7 @@ Maps of half precision are measured in float32.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -122,4 +123,4 @@ def rank_correlation(
 
 
 def _rows(maps: Float[Array, "batch *shape"]) -> Float[Array, "batch entries"]:
-    return maps.reshape(maps.shape[0], -1).astype(jnp.promote_types(maps.dtype, jnp.float32))
+    return maps.reshape(maps.shape[0], math.prod(maps.shape[1:])).astype(jnp.promote_types(maps.dtype, jnp.float32))

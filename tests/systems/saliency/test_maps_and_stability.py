@@ -17,6 +17,7 @@ from actlab.systems.saliency import (
     cascading_randomization,
     class_score,
     complexity,
+    effective_complexity,
     gini,
     gradient,
     gradient_lipschitz,
@@ -89,6 +90,11 @@ def test_the_network_sorts(count, n):
     rng = np.random.default_rng(n)
     for rows in (rng.integers(0, 2**31 - 1, (count, n)), rng.integers(0, 2, (count, n))):
         np.testing.assert_array_equal(jax.jit(sort_rows)(jnp.asarray(rows, jnp.int32)), np.sort(rows, axis=1))
+
+
+def test_no_maps_have_no_measures():
+    none = jnp.zeros((0, 4, 4))
+    assert gini(none).shape == complexity(none).shape == effective_complexity(none).shape == (0,)
 
 
 def test_the_gradient_of_the_gini_index():
