@@ -20,10 +20,10 @@ from actlab.data.embedded_graphs import largest_component, load_graph
 from actlab.data.graph import Graph
 from actlab.data.sparse import Sparse
 from actlab.measurement import Claim, Curve, Measurement
-from actlab.systems.oversmoothing.model import Recipe
 from actlab.systems.oversmoothing.prediction import Setting, collapse, law_errors
 from actlab.systems.oversmoothing.problem import Problem
 from actlab.systems.oversmoothing.readout import MEASURES, by_depth
+from actlab.systems.oversmoothing.recipe import Recipe
 
 Found = tuple[list[Measurement], list[Claim], list[Curve]]
 LAW = "the law rho_l f'(mu_l)^2, after Oono & Suzuki 2020, arXiv:1905.10947"

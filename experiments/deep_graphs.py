@@ -18,9 +18,9 @@ from pydantic import Field
 import actlab.activations as al
 from actlab.data.embedded_graphs import load_graph
 from actlab.measurement import Claim, Curve, Measurement
-from actlab.systems.oversmoothing.model import Recipe
+from actlab.systems.oversmoothing.model import Mapping, Trained, train
 from actlab.systems.oversmoothing.problem import Problem
-from actlab.systems.oversmoothing.training import Mapping, Trained, train
+from actlab.systems.oversmoothing.recipe import Recipe
 from actlab.training import seed_keys
 
 TUNING = 10_000

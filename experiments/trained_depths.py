@@ -23,9 +23,9 @@ from actlab.measurement import Claim, Curve, Measurement
 from actlab.nets.graph import operator_for
 from actlab.signal import effective_rank
 from actlab.systems.oversmoothing.measure import dirichlet_energy, rank_one_distance
-from actlab.systems.oversmoothing.model import Recipe, Start
+from actlab.systems.oversmoothing.model import Mapping, Trained, train
 from actlab.systems.oversmoothing.problem import Problem
-from actlab.systems.oversmoothing.training import Mapping, Trained, train
+from actlab.systems.oversmoothing.recipe import Recipe, Start
 from actlab.training import seed_keys
 
 MEASURES = ("test accuracy", "Dirichlet energy", "effective rank", "distance to rank one")

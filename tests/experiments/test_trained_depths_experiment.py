@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from actlab.cli.running import load
-from actlab.systems.oversmoothing import training as graph_training
+from actlab.systems.oversmoothing import model
 
 CONFIG = Path(__file__).parents[2] / "configs" / "oversmoothing" / "trained_depths.toml"
 SMALL = ["data=karate", "depths=[2, 3]", 'starts=["critical"]', "seeds=2", "recipe.width=4", "recipe.epochs=4"]
@@ -22,7 +22,7 @@ def test_trained_depths_are_kept_and_not_trained_again(tmp_path: Path, monkeypat
     def training(*arguments: object) -> None:
         raise AssertionError("trained again")
 
-    monkeypatch.setattr(graph_training, "_advance", training)
+    monkeypatch.setattr(model, "_advance", training)
     again, _, _ = experiment.run(settings, tmp_path, lambda line: None)
     for before, after in zip(measured, again, strict=True):
         np.testing.assert_array_equal(before.values, after.values)

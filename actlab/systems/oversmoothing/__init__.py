@@ -5,12 +5,12 @@ from actlab.systems.oversmoothing.criticality import Pairing, graph_factors, pai
 from actlab.systems.oversmoothing.kernel import collapse_depth, dual, kernel_spread
 from actlab.systems.oversmoothing.law import ROUNDING_FLOOR, Collapse, variance_law
 from actlab.systems.oversmoothing.measure import dirichlet_energy, rank_one_distance
-from actlab.systems.oversmoothing.model import Recipe
+from actlab.systems.oversmoothing.model import Trained, train
 from actlab.systems.oversmoothing.prediction import Setting, Spread, collapse, law_errors
 from actlab.systems.oversmoothing.problem import Problem
 from actlab.systems.oversmoothing.readout import MEASURES, by_depth, ridge_accuracy
+from actlab.systems.oversmoothing.recipe import Recipe
 from actlab.systems.oversmoothing.simulation import first_preactivations, simulated_spread
-from actlab.systems.oversmoothing.training import Trained, train
 
 __all__ = [
     "MEASURES",

@@ -13,10 +13,10 @@ from actlab.activations import Activation
 from actlab.data.embedded_graphs import digits_graph, karate_club, largest_component
 from actlab.data.graph import Graph
 from actlab.measurement import Curve, Evaluation, Measurement, System
-from actlab.systems.oversmoothing.model import Recipe
 from actlab.systems.oversmoothing.prediction import Setting, collapse, law_errors
 from actlab.systems.oversmoothing.problem import Problem
 from actlab.systems.oversmoothing.readout import MEASURES, by_depth
+from actlab.systems.oversmoothing.recipe import Recipe
 
 SPREAD = "Variance between the karate club's members over mean square, random nets of width 256"
 FACTOR = "Factor by which a layer changes the variance between digits"

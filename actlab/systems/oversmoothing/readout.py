@@ -13,8 +13,9 @@ from jaxtyping import Array, Float, Int
 from actlab.nets.graph import operator_for
 from actlab.signal import effective_rank
 from actlab.systems.oversmoothing.measure import dirichlet_energy, rank_one_distance
-from actlab.systems.oversmoothing.model import Recipe, build
+from actlab.systems.oversmoothing.model import build
 from actlab.systems.oversmoothing.problem import Problem
+from actlab.systems.oversmoothing.recipe import Recipe
 from actlab.training import seed_keys
 
 MEASURES = ("readout accuracy", "Dirichlet energy", "effective rank", "distance to rank one")
