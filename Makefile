@@ -18,12 +18,14 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile -q --durations 15
 demo: $(VENV)/.core
 	$(BIN)/actlab evaluate swish --against relu,tanh --out runs/demo
 
-# What does not hang on how XLA rounds is compiled by its elder emitters without LLVM's optimizations, in half the time.
-QUICK := --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1 --xla_backend_optimization_level=0
+# Programs of tests are small: compiled in one piece. What does not hang on how XLA rounds is compiled by its elder
+# emitters without LLVM's optimizations, in half the time.
+WHOLE := --xla_cpu_parallel_codegen_split_count=1
+QUICK := $(WHOLE) --xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0
 
 test: lint
 	XLA_FLAGS="$(QUICK)" $(PYTEST) -m "tolerant and not exhaustive"
-	$(PYTEST) -m "not tolerant and not exhaustive"
+	XLA_FLAGS="$(WHOLE)" $(PYTEST) -m "not tolerant and not exhaustive"
 
 proofs: $(VENV)/.dev
 	PROOF_TIER=proved $(BIN)/python -m pytest -q tests/proofs/test_zoo.py
