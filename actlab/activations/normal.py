@@ -47,9 +47,9 @@ def weighted_cdf(weight: Array | float, x: Array) -> Array:
 
 @jax.custom_jvp
 def _weighted_cdf(weight: Array, x: Array) -> Array:
-    a, total, lost = _shifted(x)
-    lower = jnp.where(x < 0, weight, 1) * _scaled_tail(a) / total  # weighted early: underflows later than Phi(x)
-    tail = weighted_gaussian(lower, a, -lost / total)
+    a, total, scaled, lost = _tail_parts(x)
+    lower = jnp.where(x < 0, weight, 1) * scaled / total  # weighted early: underflows later than Phi(x)
+    tail = weighted_gaussian(lower, a, -lost)
     return jnp.where(x < 0, tail, weight * (1 - tail))
 
 
@@ -63,9 +63,9 @@ def _weighted_cdf_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
 @jax.custom_jvp
 def _cdf_and_density(x: Array) -> tuple[Array, Array]:
     """Phi(x) and its derivative, of one exponential."""
-    a, total, lost = _shifted(x)
+    a, total, scaled, lost = _tail_parts(x)
     gaussian = weighted_gaussian(jnp.ones_like(a), a, jnp.zeros_like(a))
-    tail = _scaled_tail(a) / total * (gaussian - gaussian * (lost / total))
+    tail = scaled / total * (gaussian - gaussian * lost)
     return jnp.where(x < 0, tail, 1 - tail), gaussian * (1 / math.sqrt(2 * math.pi))
 
 
@@ -76,16 +76,18 @@ def _cdf_and_density_jvp(primals: tuple, tangents: tuple) -> tuple[tuple, tuple]
     return (cdf, pdf), (pdf * dx, jnp.clip(x, -FAR, FAR) * -pdf * dx)
 
 
-def _shifted(x: Array) -> tuple[Array, Array, Array]:
-    """|x| up to FAR, that plus SHIFT, and the rounding error of the sum."""
+def _tail_parts(x: Array) -> tuple[Array, Array, Array, Array]:
+    """|x| up to FAR, that plus SHIFT, `_scaled_tail` of it, and the relative rounding error of the sum."""
     a = jnp.minimum(jnp.abs(x), FAR)
     total = a + SHIFT
-    return a, total, jnp.minimum(a, SHIFT) - (total - jnp.maximum(a, SHIFT))
+    inverse = 1 / total  # good enough for what depends on it weakly
+    lost = jnp.minimum(a, SHIFT) - (total - jnp.maximum(a, SHIFT))
+    return a, total, _scaled_tail(a, inverse), lost * inverse
 
 
-def _scaled_tail(a: Array) -> Array:
-    """(a + SHIFT) * Phi(-a) * exp(a^2/2) for a >= 0."""
-    return polynomial(TAIL, (a - SHIFT) / (a + SHIFT))
+def _scaled_tail(a: Array, inverse: Array) -> Array:
+    """(a + SHIFT) * Phi(-a) * exp(a^2/2) for a >= 0, given 1 / (a + SHIFT)."""
+    return polynomial(TAIL, (a - SHIFT) * inverse)
 
 
 def erf(x: Array) -> Array:
@@ -98,7 +100,9 @@ def erf(x: Array) -> Array:
 @jax.custom_jvp
 def _erf(x: Array) -> Array:
     a = jnp.minimum(jnp.abs(x), FAR)
-    tail = 2 * jnp.exp(-a * a) * _scaled_tail(a * math.sqrt(2)) / (a * math.sqrt(2) + SHIFT)
+    z = a * math.sqrt(2)
+    inverse = 1 / (z + SHIFT)
+    tail = 2 * jnp.exp(-a * a) * _scaled_tail(z, inverse) * inverse
     return jnp.where(a < 1, jax.scipy.special.erf(x), jnp.where(x > 0, 1 - tail, tail - 1))
 
 

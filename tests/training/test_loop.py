@@ -327,7 +327,8 @@ def test_a_full_disk_leaves_the_earlier_checkpoints(whole, tmp_path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert "\n" not in str(caught.value)
-    assert sorted(p.name for p in (tmp_path / "checkpoints").iterdir()) == ["3", "6"]
+    # The save that failed may leave its temporary folder, if the threads of Orbax that would remove it are late.
+    assert sorted(p.name for p in (tmp_path / "checkpoints").iterdir() if p.name.isdigit()) == ["3", "6"]
     assert_same_bits(long_run(tmp_path, resume=True).state, whole[1].state)
 
 
