@@ -159,13 +159,10 @@ def weighted_gaussian(weight: Array, a: Array, rest: Array) -> Array:
     main = -0.5 * cut * cut
     power = jnp.round(main * (1 / math.log(2)))
     r = ((main - power * LOG2_HEAD) - power * LOG2_REST) + (0.5 * (cut - a) * (cut + a) + rest)
+    e = 1 + (r + r * r * polynomial(EXP_REST, r))
     power = power.astype(jnp.int32)
-    return (
-        weight
-        * (1 + (r + r * r * polynomial(EXP_REST, r)))
-        * _power_of_2(power >> 1)
-        * _power_of_2(power - (power >> 1))
-    )
+    half = power >> 1
+    return weight * e * _power_of_2(half) * _power_of_2(power - half)
 
 
 def _power_of_2(n: Array) -> Array:

@@ -29,7 +29,7 @@ For a crossing of at least 0 they meet at 0 first, so that all such crossings sh
 class Gate:
     """keep = f(temperature * s) > threshold, as the half-line of scores s > crossing / temperature.
 
-    The gate is on the score: in floats f need not be monotone (GELU is not, by up to 3 ulp), s > s* always is. Made by
+    The gate is on the score: in floats f need not be monotone (GELU is not, by up to 4 ulp), s > s* always is. Made by
     `gate`, which proves that the kept set is a half-line; the leaves can then be swept and the temperature trained.
 
     Attributes:
